@@ -1,0 +1,75 @@
+// Stats: what a Db has done since it was opened and what it holds now. Plain values, a copy.
+
+#ifndef EMDB_KV_STATS_H_
+#define EMDB_KV_STATS_H_
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "pagestore/page_store.h"
+#include "wal/wal.h"
+
+namespace emdb {
+
+// Durations in powers of two: bucket i counts those of [2^i, 2^(i+1)) ns, the first one also shorter ones.
+struct LatencyHistogram {
+  std::array<uint64_t, 40> buckets{};
+  uint64_t count = 0;
+  uint64_t total_nanos = 0;
+  uint64_t max_nanos = 0;
+
+  uint64_t mean_nanos() const { return count == 0 ? 0 : total_nanos / count; }
+  // The upper end of the bucket that holds the given fraction (0 to 1) of the counts.
+  uint64_t PercentileNanos(double fraction) const;
+};
+
+struct Stats {
+  // Calls. Of gets and unsynced writes one in 64 is timed; commits, checkpoints and stalls all are.
+  uint64_t puts = 0;       // operations, those in batches included
+  uint64_t deletes = 0;
+  uint64_t gets = 0;
+  uint64_t gets_found = 0;
+  uint64_t iterators = 0;
+  LatencyHistogram get_latency;
+  LatencyHistogram write_latency;   // unsynced writes
+  LatencyHistogram commit_latency;  // writes that waited for durability
+
+  // Sequence numbers.
+  uint64_t next_seq = 0;
+  uint64_t visible_seq = 0;
+  uint64_t durable_seq = 0;
+  uint64_t checkpoint_seq = 0;
+
+  // Memory.
+  uint64_t memtable_bytes = 0;         // active and frozen
+  uint64_t memtable_records = 0;       // versions, deletions included
+  uint64_t frozen_memtables = 0;
+  uint64_t live_snapshots = 0;         // snapshots and iterators
+
+  // Exact in the page store as of checkpoint_seq: page_store.records. With the memtables: an estimate, that counts
+  // each put there as a new key and each deletion as one key less.
+  uint64_t estimated_records = 0;
+
+  // Background.
+  uint64_t checkpoints = 0;
+  LatencyHistogram checkpoint_duration;
+  uint64_t checkpoint_failures = 0;
+  uint64_t write_stalls = 0;           // writes that were slowed because checkpoints fell behind
+  uint64_t write_stall_nanos = 0;
+
+  // What the last open did.
+  uint64_t recovered_records = 0;      // log records applied
+  uint64_t recovery_nanos = 0;
+
+  WalStats wal;
+  WalRecovery wal_recovery;
+  PageStoreStats page_store;
+
+  // For people, one item a line.
+  std::string ToString() const;
+};
+
+}  // namespace emdb
+
+#endif  // EMDB_KV_STATS_H_

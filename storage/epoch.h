@@ -1,0 +1,86 @@
+// Epoch: lets readers use shared objects without a lock or a reference count, and lets writers know when no reader
+// can still see what they took away. Readers write to a cache line of their own thread only.
+//
+//   EpochGuard guard(&epoch);            // reader: what it loads from shared pointers stays valid until the end
+//   Version* v = current.load(acquire);
+//
+//   current.store(next, release);        // writer: take it out of reach first,
+//   epoch.Retire([old] { delete old; }); // then have it destroyed when no reader can see it.
+//
+// Guards nest; they are short (no I/O while one is held, unless the caller accepts that nothing is reclaimed in the
+// meantime). Source of the idea: K. Fraser, "Practical lock-freedom", 2004, section 5.2.3; the asymmetric fence
+// (plain store by readers, membarrier(2) by the reclaimer) is that of liburcu.
+//
+// Thread safe. Invariants:
+//  1. A slot holds 0 when its thread is outside, else the global epoch its outermost guard saw.
+//  2. An object retired in epoch e is destroyed only when every slot holds 0 or a number above e.
+
+#ifndef EMDB_STORAGE_EPOCH_H_
+#define EMDB_STORAGE_EPOCH_H_
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+
+#include "absl/base/thread_annotations.h"
+#include "storage/mutex.h"
+
+namespace emdb {
+
+class Epoch {
+ public:
+  Epoch();
+  // No guard may be held. Destroys all that is still retired.
+  ~Epoch();
+  Epoch(const Epoch&) = delete;
+  Epoch& operator=(const Epoch&) = delete;
+
+  // Runs `destroy` on some later Retire, Reclaim or Synchronize, when no guard that was held at this call is left.
+  void Retire(std::function<void()> destroy) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Runs what can be run now; returns how many are still waiting.
+  size_t Reclaim() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Waits until every guard that was held at the call is gone, and runs all that was retired before. Not under a
+  // guard of the calling thread.
+  void Synchronize() ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  friend class EpochGuard;
+
+  // More threads than this at one time share the last slot through a counter.
+  static constexpr size_t kSlots = 256;
+  struct alignas(64) Slot {
+    std::atomic<uint64_t> epoch{0};
+    uint32_t depth = 0;  // of the owning thread only
+  };
+  struct Retired {
+    uint64_t epoch;
+    std::function<void()> destroy;
+  };
+
+  void Enter();
+  void Leave();
+  uint64_t OldestHeld();
+
+  std::unique_ptr<Slot[]> slots_;
+  std::atomic<uint64_t> epoch_{1};
+  std::atomic<uint64_t> overflow_readers_{0};
+  Mutex mutex_;
+  std::deque<Retired> retired_ ABSL_GUARDED_BY(mutex_);
+};
+
+class EpochGuard {
+ public:
+  explicit EpochGuard(Epoch* epoch) : epoch_(epoch) { epoch_->Enter(); }
+  ~EpochGuard() { epoch_->Leave(); }
+  EpochGuard(const EpochGuard&) = delete;
+  EpochGuard& operator=(const EpochGuard&) = delete;
+
+ private:
+  Epoch* const epoch_;
+};
+
+}  // namespace emdb
+
+#endif  // EMDB_STORAGE_EPOCH_H_
