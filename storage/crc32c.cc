@@ -53,7 +53,8 @@ constexpr uint32_t Multiply(uint32_t a, uint32_t b) {
   return product;
 }
 
-// Appends a fixed number of zero bytes to a register: multiplies it by x^(8 * bytes), a byte of it at a time.
+// Appends a fixed number of zero bytes to a register: multiplies it by x^(8 * bytes), a byte of it
+// at a time.
 class ZeroBytes {
  public:
   explicit constexpr ZeroBytes(size_t bytes) {
@@ -67,16 +68,16 @@ class ZeroBytes {
   }
 
   uint32_t Append(uint32_t crc) const {
-    return tables_[0][crc & 0xff] ^ tables_[1][(crc >> 8) & 0xff] ^
-           tables_[2][(crc >> 16) & 0xff] ^ tables_[3][crc >> 24];
+    return tables_[0][crc & 0xff] ^ tables_[1][(crc >> 8) & 0xff] ^ tables_[2][(crc >> 16) & 0xff] ^
+           tables_[3][crc >> 24];
   }
 
  private:
   std::array<ByteTable, 4> tables_{};
 };
 
-// The instruction takes 3 cycles and one can start in each, so three streams run side by side. Three long streams
-// are just less than a 4 KiB page, three short ones less than 512 bytes.
+// The instruction takes 3 cycles and one can start in each, so three streams run side by side.
+// Three long streams are just less than a 4 KiB page, three short ones less than 512 bytes.
 constexpr size_t kLongStream = 1360;
 constexpr size_t kShortStream = 168;
 constexpr ZeroBytes kLongZeros(kLongStream);
@@ -134,10 +135,9 @@ uint32_t ExtendCrc32cPortable(uint32_t initial, std::string_view data) {
   for (; end - p >= 8; p += 8) {
     const uint32_t low = Load32(p) ^ crc;
     const uint32_t high = Load32(p + 4);
-    crc = kSlices[7][low & 0xff] ^ kSlices[6][(low >> 8) & 0xff] ^
-          kSlices[5][(low >> 16) & 0xff] ^ kSlices[4][low >> 24] ^ kSlices[3][high & 0xff] ^
-          kSlices[2][(high >> 8) & 0xff] ^ kSlices[1][(high >> 16) & 0xff] ^
-          kSlices[0][high >> 24];
+    crc = kSlices[7][low & 0xff] ^ kSlices[6][(low >> 8) & 0xff] ^ kSlices[5][(low >> 16) & 0xff] ^
+          kSlices[4][low >> 24] ^ kSlices[3][high & 0xff] ^ kSlices[2][(high >> 8) & 0xff] ^
+          kSlices[1][(high >> 16) & 0xff] ^ kSlices[0][high >> 24];
   }
   for (; p != end; ++p) crc = StepByte(crc, *p);
   return ~crc;
