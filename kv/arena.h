@@ -1,11 +1,13 @@
-// Arena: the memory of one memtable. A contiguous range of addresses, committed by the kernel as it is touched,
-// handed out from the front and given back as a whole.
+// Arena: the memory of one memtable. A contiguous range of addresses, committed by the kernel as it
+// is touched, handed out from the front and given back as a whole.
 //
-// What is in it is named by a Ref, its offset in units of 8 bytes: half of a pointer's size, up to 32 GiB. Ref 0 is
-// never handed out and means "none". One thread allocates; Refs are resolved from any.
+// What is in it is named by a Ref, its offset in units of 8 bytes: half of a pointer's size, up to
+// 32 GiB. Ref 0 is never handed out and means "none". One thread allocates; Refs are resolved from
+// any.
 //
-// ArenaPool keeps an arena that has been given back for the next memtable: its pages are there already, huge ones
-// where the system has them, while fresh ones cost a page fault each. Thread safe.
+// ArenaPool keeps an arena that has been given back for the next memtable: its pages are there
+// already, huge ones where the system has them, while fresh ones cost a page fault each. Thread
+// safe.
 
 #ifndef EMDB_KV_ARENA_H_
 #define EMDB_KV_ARENA_H_
@@ -59,7 +61,8 @@ class ArenaPool {
   // Arenas have at least `capacity_bytes`; one that has grown beyond it in use is not kept.
   explicit ArenaPool(size_t capacity_bytes) : capacity_bytes_(capacity_bytes) {}
 
-  absl::StatusOr<std::unique_ptr<Arena>> Take(size_t min_capacity_bytes) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<std::unique_ptr<Arena>> Take(size_t min_capacity_bytes)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   void GiveBack(std::unique_ptr<Arena> arena) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:

@@ -1,5 +1,5 @@
-// The bytes of an encoded batch, which is the payload of a log record. Described in kv/FORMAT.md; only this
-// file knows where things are.
+// The bytes of an encoded batch, which is the payload of a log record. Described in kv/FORMAT.md;
+// only this file knows where things are.
 //
 //   batch     = version (1 byte, kBatchVersion), operation*
 //   operation = kind (1 byte), key size (varint), [value size (varint), for puts], key, [value]
@@ -32,9 +32,7 @@ inline size_t PutSize(std::string_view key, std::string_view value) {
   return 1 + VarintLength(key.size()) + VarintLength(value.size()) + key.size() + value.size();
 }
 
-inline size_t DeleteSize(std::string_view key) {
-  return 1 + VarintLength(key.size()) + key.size();
-}
+inline size_t DeleteSize(std::string_view key) { return 1 + VarintLength(key.size()) + key.size(); }
 
 inline char* AppendBytes(char* p, std::string_view bytes) {
   if (!bytes.empty()) std::memcpy(p, bytes.data(), bytes.size());

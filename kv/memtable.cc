@@ -14,7 +14,8 @@ uint32_t FirstKey(const MemtableNode& node) { return node.is_leaf() ? 0 : 1; }
 
 size_t CommonPrefix(std::string_view a, std::string_view b) {
   const size_t limit = std::min(a.size(), b.size());
-  return static_cast<size_t>(std::mismatch(a.begin(), a.begin() + limit, b.begin()).first - a.begin());
+  return static_cast<size_t>(std::mismatch(a.begin(), a.begin() + limit, b.begin()).first -
+                             a.begin());
 }
 
 }  // namespace
@@ -33,13 +34,16 @@ Memtable::Memtable(std::shared_ptr<ArenaPool> pool, std::unique_ptr<Arena> arena
 
 Memtable::~Memtable() { pool_->GiveBack(std::move(arena_)); }
 
-// ---- Readers --------------------------------------------------------------------------------------------------
+// ---- Readers
+// --------------------------------------------------------------------------------------------------
 
 const MemtableRecord* Memtable::Visible(Arena::Ref ref, uint64_t seq_limit) const {
   while (ref != 0) {
     const MemtableRecord* const r = record(ref);
-    // Relaxed: a record is made void before a limit above its seq is published, and that synchronizes.
-    if (r->seq < seq_limit && r->kind.load(std::memory_order_relaxed) != RecordKind::kVoid) return r;
+    // Relaxed: a record is made void before a limit above its seq is published, and that
+    // synchronizes.
+    if (r->seq < seq_limit && r->kind.load(std::memory_order_relaxed) != RecordKind::kVoid)
+      return r;
     ref = r->older;
   }
   return nullptr;
@@ -81,8 +85,8 @@ bool Memtable::FindEntry(const MemtableNode& in, uint32_t version, std::string_v
   return in.Validate(version);
 }
 
-bool Memtable::FindChild(const MemtableNode& in, uint32_t version, std::string_view key, Target target,
-                         uint32_t* index) const {
+bool Memtable::FindChild(const MemtableNode& in, uint32_t version, std::string_view key,
+                         Target target, uint32_t* index) const {
   if (target == Target::kLast) {
     *index = in.count() - 1;
     return in.Validate(version);
@@ -129,7 +133,8 @@ Arena::Ref Memtable::Find(std::string_view key) const {
   }
 }
 
-Memtable::Lookup Memtable::Get(std::string_view key, uint64_t seq_limit, std::string_view* value) const {
+Memtable::Lookup Memtable::Get(std::string_view key, uint64_t seq_limit,
+                               std::string_view* value) const {
   const MemtableRecord* const found = Visible(Find(key), seq_limit);
   if (found == nullptr) return Lookup::kAbsent;
   if (found->kind.load(std::memory_order_relaxed) == RecordKind::kDelete) return Lookup::kDeleted;
@@ -140,7 +145,8 @@ Memtable::Lookup Memtable::Get(std::string_view key, uint64_t seq_limit, std::st
 void Memtable::Void(std::string_view key, uint64_t seq) const {
   for (Arena::Ref ref = Find(key); ref != 0 && record(ref)->seq >= seq; ref = record(ref)->older) {
     // Relaxed: published together with the limit that lets readers see this seq.
-    if (record(ref)->seq == seq) record(ref)->kind.store(RecordKind::kVoid, std::memory_order_relaxed);
+    if (record(ref)->seq == seq)
+      record(ref)->kind.store(RecordKind::kVoid, std::memory_order_relaxed);
   }
 }
 
@@ -167,16 +173,19 @@ void Memtable::ReadLeafAt(Arena::Ref ref, LeafCopy* out) const {
   const MemtableNode* const leaf = node(ref);
   while (!TryCopyLeaf(*leaf, leaf->ReadVersion(), {}, Target::kKey, out)) {
   }
-  // All of a leaf but the first one is at or behind its first key; an empty one has nothing to come before.
+  // All of a leaf but the first one is at or behind its first key; an empty one has nothing to come
+  // before.
   out->low_fence = out->count > 0 ? out->records[0] : 0;
 }
 
-// ---- The writer -----------------------------------------------------------------------------------------------
+// ---- The writer
+// -----------------------------------------------------------------------------------------------
 
 Arena::Ref Memtable::NewRecord(uint64_t seq, RecordKind kind, std::string_view key,
                                std::string_view value) {
   // The whole header is constructed, its last bytes are then overwritten by the key.
-  const size_t size = std::max(MemtableRecord::SizeFor(key.size(), value.size()), sizeof(MemtableRecord));
+  const size_t size =
+      std::max(MemtableRecord::SizeFor(key.size(), value.size()), sizeof(MemtableRecord));
   const Arena::Ref ref = arena_->Allocate(size, Arena::kUnitBytes);
   char* const at = arena_->At(ref);
   MemtableRecord* const r = new (at) MemtableRecord;
@@ -198,7 +207,8 @@ Arena::Ref Memtable::NewNode(uint32_t level) {
 }
 
 void Memtable::Count(RecordKind kind) {
-  // One writer: a load and a store do. Release, so that a reader that sees a record counted sees it linked.
+  // One writer: a load and a store do. Release, so that a reader that sees a record counted sees it
+  // linked.
   records_.store(records_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   if (kind == RecordKind::kDelete) {
     deletions_.store(deletions_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
@@ -275,9 +285,10 @@ void Memtable::GrowRoot() {
   root_.store(ref, std::memory_order_release);
 }
 
-// With `append`, the new right node starts empty (a leaf, that `new_record` goes to next) or with one child, and
-// the left one stays full: keys that come in order fill their leaves.
-void Memtable::SplitChild(MemtableNode* parent, uint32_t index, bool append, Arena::Ref new_record) {
+// With `append`, the new right node starts empty (a leaf, that `new_record` goes to next) or with
+// one child, and the left one stays full: keys that come in order fill their leaves.
+void Memtable::SplitChild(MemtableNode* parent, uint32_t index, bool append,
+                          Arena::Ref new_record) {
   MemtableNode* const left = node(parent->child(index));
   const uint32_t count = left->count();
   uint32_t middle = count / 2;
@@ -334,8 +345,8 @@ size_t Memtable::SharedPrefix(const MemtableNode& in) const {
   return std::min(CommonPrefix(first, last), MemtableNode::kMaxPrefixBytes);
 }
 
-// Halves of a node share more than the whole did. New heads cost a look at every record, so only a prefix that
-// takes half of a head's bytes is worth it.
+// Halves of a node share more than the whole did. New heads cost a look at every record, so only a
+// prefix that takes half of a head's bytes is worth it.
 void Memtable::GrowPrefix(MemtableNode* in) const {
   constexpr size_t kWorthwhileBytes = 4;
   if (in->count() < FirstKey(*in) + 2) return;

@@ -1,15 +1,18 @@
-// Memtable: the newest writes, in memory: for each key its versions, newest first. A B+tree of 1 KiB nodes
-// (memtable_node.h) whose records lie in an Arena.
+// Memtable: the newest writes, in memory: for each key its versions, newest first. A B+tree of 1
+// KiB nodes (memtable_node.h) whose records lie in an Arena.
 //
-// One thread at a time writes: Add and Freeze. Any number of threads read at the same time, without locks; they see
-// every record that was added before the seq limit they read at was published to them. A record is never moved or
-// removed; views into it live as long as the memtable.
+// One thread at a time writes: Add and Freeze. Any number of threads read at the same time, without
+// locks; they see every record that was added before the seq limit they read at was published to
+// them. A record is never moved or removed; views into it live as long as the memtable.
 //
 // Invariants:
-//  1. The versions of a key are chained in the order they were added; their seqs never ascend along the chain.
-//  2. Nodes are only added, and split to the right: a reader that holds a leaf finds what was to the right of it
+//  1. The versions of a key are chained in the order they were added; their seqs never ascend along
+//  the chain.
+//  2. Nodes are only added, and split to the right: a reader that holds a leaf finds what was to
+//  the right of it
 //     behind its `next`, whatever happens meanwhile.
-//  3. Every inner node that the writer has passed on its way down had room for one more entry, so a split changes
+//  3. Every inner node that the writer has passed on its way down had room for one more entry, so a
+//  split changes
 //     one node and its parent.
 
 #ifndef EMDB_KV_MEMTABLE_H_
@@ -56,7 +59,8 @@ class Memtable {
 
   // Any thread.
 
-  // Takes back the records of `key` with this seq. No reader may have been given a limit above `seq` yet.
+  // Takes back the records of `key` with this seq. No reader may have been given a limit above
+  // `seq` yet.
   void Void(std::string_view key, uint64_t seq) const;
 
   // The newest version of `key` below `seq_limit`. *value is set if it is kFound.
@@ -89,8 +93,9 @@ class Memtable {
     std::array<Arena::Ref, MemtableNode::kLeafCapacity> records;
     uint32_t count = 0;
     Position position;
-    Arena::Ref next = 0;       // the leaf to the right; 0: none
-    Arena::Ref low_fence = 0;  // a record whose key is at or below all of the leaf, above all before; 0: none before
+    Arena::Ref next = 0;  // the leaf to the right; 0: none
+    Arena::Ref low_fence =
+        0;  // a record whose key is at or below all of the leaf, above all before; 0: none before
   };
   struct Descent {
     const MemtableNode* leaf = nullptr;
@@ -100,7 +105,9 @@ class Memtable {
 
   Memtable(std::shared_ptr<ArenaPool> pool, std::unique_ptr<Arena> arena);
 
-  MemtableNode* node(Arena::Ref ref) const { return reinterpret_cast<MemtableNode*>(arena_->At(ref)); }
+  MemtableNode* node(Arena::Ref ref) const {
+    return reinterpret_cast<MemtableNode*>(arena_->At(ref));
+  }
   MemtableRecord* record(Arena::Ref ref) const {
     return reinterpret_cast<MemtableRecord*>(arena_->At(ref));
   }
@@ -108,7 +115,8 @@ class Memtable {
   const MemtableRecord* Visible(Arena::Ref ref, uint64_t seq_limit) const;
 
   // Readers. Each returns false when the writer got in between: start again from the root.
-  bool FindEntry(const MemtableNode& node, uint32_t version, std::string_view key, Position* out) const;
+  bool FindEntry(const MemtableNode& node, uint32_t version, std::string_view key,
+                 Position* out) const;
   bool FindChild(const MemtableNode& node, uint32_t version, std::string_view key, Target target,
                  uint32_t* index) const;
   bool TryDescend(std::string_view key, Target target, Descent* out) const;

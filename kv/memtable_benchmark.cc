@@ -1,4 +1,5 @@
-// The memtable's operations, on keys of 16 decimal digits and values of 100 bytes, in an arena of 64 MiB.
+// The memtable's operations, on keys of 16 decimal digits and values of 100 bytes, in an arena of
+// 64 MiB.
 //   bazel run --config=opt //kv:memtable_benchmark
 
 #include <cstdio>
@@ -35,7 +36,8 @@ std::vector<std::string> Keys(int64_t order) {
   return keys;
 }
 
-std::shared_ptr<Memtable> Fill(const std::shared_ptr<ArenaPool>& pool, const std::vector<std::string>& keys) {
+std::shared_ptr<Memtable> Fill(const std::shared_ptr<ArenaPool>& pool,
+                               const std::vector<std::string>& keys) {
   std::shared_ptr<Memtable> table = *Memtable::Create(pool, kCapacity);
   const std::string value(100, 'v');
   uint64_t seq = 0;

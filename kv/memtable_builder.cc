@@ -4,7 +4,8 @@
 
 namespace emdb {
 
-void MemtableBuilder::Add(uint64_t seq, RecordKind kind, std::string_view key, std::string_view value) {
+void MemtableBuilder::Add(uint64_t seq, RecordKind kind, std::string_view key,
+                          std::string_view value) {
   const Arena::Ref ref = table_->NewRecord(seq, kind, key, value);
   table_->Count(kind);
   if (entries_.empty()) {
@@ -13,7 +14,8 @@ void MemtableBuilder::Add(uint64_t seq, RecordKind kind, std::string_view key, s
   }
   prefix_size_ = std::min(prefix_size_, key.size());
   prefix_size_ = static_cast<size_t>(
-      std::mismatch(key.begin(), key.begin() + prefix_size_, first_key_.begin()).first - key.begin());
+      std::mismatch(key.begin(), key.begin() + prefix_size_, first_key_.begin()).first -
+      key.begin());
   entries_.push_back({0, ref});
 }
 

@@ -1,5 +1,6 @@
-// MemtableBuilder: fills a new memtable with the records of a log, in any key order, 4 to 8 times faster than one
-// by one: the records are copied to the arena as they come, sorted by key in one go, and appended.
+// MemtableBuilder: fills a new memtable with the records of a log, in any key order, 4 to 8 times
+// faster than one by one: the records are copied to the arena as they come, sorted by key in one
+// go, and appended.
 //
 // Not thread safe. Nobody reads the memtable before Finish.
 
@@ -26,8 +27,8 @@ class MemtableBuilder {
 
  private:
   struct Entry {
-    uint64_t head;     // the 8 bytes behind the prefix that all keys share
-    Arena::Ref record; // ascends in the order of Add
+    uint64_t head;      // the 8 bytes behind the prefix that all keys share
+    Arena::Ref record;  // ascends in the order of Add
   };
 
   Memtable* const table_;

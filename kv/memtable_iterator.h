@@ -1,9 +1,9 @@
-// MemtableIterator: walks the keys of a memtable in order, both ways, as they were below a seq limit; shows the
-// newest visible version of each, deletions included.
+// MemtableIterator: walks the keys of a memtable in order, both ways, as they were below a seq
+// limit; shows the newest visible version of each, deletions included.
 //
-// It reads from a private copy of one leaf at a time, so the writer can go on meanwhile: what was visible below
-// the limit when the iterator was made is never moved out of its way (memtable.h, invariant 2). Belongs to one
-// thread; the memtable outlives it.
+// It reads from a private copy of one leaf at a time, so the writer can go on meanwhile: what was
+// visible below the limit when the iterator was made is never moved out of its way (memtable.h,
+// invariant 2). Belongs to one thread; the memtable outlives it.
 
 #ifndef EMDB_KV_MEMTABLE_ITERATOR_H_
 #define EMDB_KV_MEMTABLE_ITERATOR_H_
@@ -17,7 +17,8 @@ namespace emdb {
 
 class MemtableIterator {
  public:
-  MemtableIterator(const Memtable* table, uint64_t seq_limit) : table_(table), seq_limit_(seq_limit) {}
+  MemtableIterator(const Memtable* table, uint64_t seq_limit)
+      : table_(table), seq_limit_(seq_limit) {}
 
   bool Valid() const { return current_ != nullptr; }
   void SeekToFirst();

@@ -86,7 +86,8 @@ void CheckAgainst(const Memtable& table, const Model& model, uint64_t limit, std
     ASSERT_NO_FATAL_FAILURE(ExpectAt(it, state, expected));
     auto before = state.upper_bound(target);
     it.SeekForPrev(target);
-    ASSERT_NO_FATAL_FAILURE(ExpectAt(it, state, before == state.begin() ? state.end() : std::prev(before)));
+    ASSERT_NO_FATAL_FAILURE(
+        ExpectAt(it, state, before == state.begin() ? state.end() : std::prev(before)));
     // A few steps there and back.
     for (int step = 0; step < 5 && it.Valid(); ++step) it.Next();
     for (int step = 0; step < 3 && it.Valid(); ++step) it.Prev();
@@ -129,13 +130,15 @@ TEST(MemtableModelTest, AgreesWithAMapOfVersions) {
   }
 }
 
-// The writer puts key n at seq n, in a scattered order of keys; whoever reads at limit s must find exactly the keys
-// written below s, by lookup and by both ways of walking.
+// The writer puts key n at seq n, in a scattered order of keys; whoever reads at limit s must find
+// exactly the keys written below s, by lookup and by both ways of walking.
 TEST(MemtableModelTest, ReadersBesideTheWriterSeeExactlyWhatIsBelowTheirLimit) {
   constexpr uint64_t kKeys = 20000;
   std::shared_ptr<Memtable> table = NewMemtable();
   std::atomic<uint64_t> visible{0};
-  const auto key_of = [](uint64_t n) { return MakeKey(0, static_cast<uint32_t>(n * 7919 % kKeys)); };
+  const auto key_of = [](uint64_t n) {
+    return MakeKey(0, static_cast<uint32_t>(n * 7919 % kKeys));
+  };
   const auto read = [&](uint32_t seed) {
     std::mt19937 random(seed);
     uint64_t limit = 0;
@@ -154,7 +157,8 @@ TEST(MemtableModelTest, ReadersBesideTheWriterSeeExactlyWhatIsBelowTheirLimit) {
       uint64_t seen = 0;
       std::string last;
       const bool forward = random() % 2 == 0;
-      for (forward ? it.SeekToFirst() : it.SeekToLast(); it.Valid(); forward ? it.Next() : it.Prev()) {
+      for (forward ? it.SeekToFirst() : it.SeekToLast(); it.Valid();
+           forward ? it.Next() : it.Prev()) {
         if (seen > 0) {
           ASSERT_EQ(forward, it.key() > last);
         }

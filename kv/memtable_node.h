@@ -1,16 +1,19 @@
-// The nodes of a memtable's B+tree and its records: what lies in the Arena. In memory only, never on disk.
+// The nodes of a memtable's B+tree and its records: what lies in the Arena. In memory only, never
+// on disk.
 //
 // A record is immutable once it is linked, but for its kind, which may become kVoid.
 //
-// A node holds up to 72 (leaf) or 48 (inner) entries in key order. An entry is a head, the 8 bytes behind the prefix
-// that all keys of the node share, as a big-endian number padded with zeros, and the record whose key it is; in an
-// inner node also the child that holds the keys from that one on. The first entry of an inner node stands for all
-// keys below the second: its head and record are not used.
+// A node holds up to 72 (leaf) or 48 (inner) entries in key order. An entry is a head, the 8 bytes
+// behind the prefix that all keys of the node share, as a big-endian number padded with zeros, and
+// the record whose key it is; in an inner node also the child that holds the keys from that one on.
+// The first entry of an inner node stands for all keys below the second: its head and record are
+// not used.
 //
-// Seqlock: the one writer makes `version` odd, changes the node, and makes it even again. A reader loads an even
-// version, reads what it needs, and believes it only if Validate finds the version unchanged. Data is stored with
-// release and loaded with acquire, which keeps it between the two accesses to the version without fences (H. Boehm,
-// "Can seqlocks get along with programming language memory models?", 2012, section 4); on x86 these are plain moves.
+// Seqlock: the one writer makes `version` odd, changes the node, and makes it even again. A reader
+// loads an even version, reads what it needs, and believes it only if Validate finds the version
+// unchanged. Data is stored with release and loaded with acquire, which keeps it between the two
+// accesses to the version without fences (H. Boehm, "Can seqlocks get along with programming
+// language memory models?", 2012, section 4); on x86 these are plain moves.
 
 #ifndef EMDB_KV_MEMTABLE_NODE_H_
 #define EMDB_KV_MEMTABLE_NODE_H_
@@ -94,22 +97,36 @@ class MemtableNode {
   }
 
   // The writer, around each change of a node that readers can reach.
-  void BeginChange() { version_.store(version_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
-  void EndChange() { version_.store(version_.load(std::memory_order_relaxed) + 1, std::memory_order_release); }
+  void BeginChange() {
+    version_.store(version_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
+  void EndChange() {
+    version_.store(version_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  }
 
   uint32_t count() const { return count_.load(std::memory_order_acquire); }
   size_t prefix_size() const { return prefix_size_.load(std::memory_order_acquire); }
-  Arena::Ref next() const { return next_.load(std::memory_order_acquire); }  // the leaf to the right; 0: none
+  Arena::Ref next() const {
+    return next_.load(std::memory_order_acquire);
+  }  // the leaf to the right; 0: none
   uint64_t head(uint32_t i) const { return heads_[i].load(std::memory_order_acquire); }
   Arena::Ref record(uint32_t i) const { return refs_[i].load(std::memory_order_acquire); }
-  Arena::Ref child(uint32_t i) const { return refs_[kInnerCapacity + i].load(std::memory_order_acquire); }
+  Arena::Ref child(uint32_t i) const {
+    return refs_[kInnerCapacity + i].load(std::memory_order_acquire);
+  }
 
-  void set_count(uint32_t count) { count_.store(static_cast<uint16_t>(count), std::memory_order_release); }
+  void set_count(uint32_t count) {
+    count_.store(static_cast<uint16_t>(count), std::memory_order_release);
+  }
   void set_next(Arena::Ref next) { next_.store(next, std::memory_order_release); }
   void set_head(uint32_t i, uint64_t head) { heads_[i].store(head, std::memory_order_release); }
   // Publishes the record's bytes too: readers that load the Ref see them.
-  void set_record(uint32_t i, Arena::Ref record) { refs_[i].store(record, std::memory_order_release); }
-  void set_child(uint32_t i, Arena::Ref child) { refs_[kInnerCapacity + i].store(child, std::memory_order_release); }
+  void set_record(uint32_t i, Arena::Ref record) {
+    refs_[i].store(record, std::memory_order_release);
+  }
+  void set_child(uint32_t i, Arena::Ref child) {
+    refs_[kInnerCapacity + i].store(child, std::memory_order_release);
+  }
 
   // Makes the first `size` bytes of `key` the prefix. The heads are the caller's business.
   void set_prefix(std::string_view key, size_t size) {
@@ -119,8 +136,8 @@ class MemtableNode {
     prefix_size_.store(static_cast<uint16_t>(size), std::memory_order_release);
   }
 
-  // Where `key` stands to the keys that begin with the prefix: below all of them (negative), among them (0), or
-  // above (positive). `size` is the prefix_size() the caller has read.
+  // Where `key` stands to the keys that begin with the prefix: below all of them (negative), among
+  // them (0), or above (positive). `size` is the prefix_size() the caller has read.
   int ComparePrefix(std::string_view key, size_t size) const {
     for (size_t i = 0; i * 8 < size; ++i) {
       const uint64_t mine = prefix_[i].load(std::memory_order_acquire);
@@ -130,7 +147,8 @@ class MemtableNode {
     return key.size() < size ? -1 : 0;
   }
 
-  // The first of the entries [first, count) whose head is not below `head`; `count` if there is none.
+  // The first of the entries [first, count) whose head is not below `head`; `count` if there is
+  // none.
   uint32_t FindHead(uint32_t first, uint32_t count, uint64_t head) const {
     if (first >= count) return first;
     uint32_t base = first;

@@ -115,7 +115,8 @@ TEST(MemtableTest, KeysThatArePrefixesOfOneAnotherAndZeroBytes) {
                                          std::string(4096, '\xff')};
   uint64_t seq = 0;
   for (size_t i = 0; i < keys.size(); ++i) {
-    table->Add(seq++, RecordKind::kPut, keys[(i * 5) % keys.size()], std::to_string((i * 5) % keys.size()));
+    table->Add(seq++, RecordKind::kPut, keys[(i * 5) % keys.size()],
+               std::to_string((i * 5) % keys.size()));
   }
   ASSERT_EQ(table->key_count(), keys.size());
   for (size_t i = 0; i < keys.size(); ++i) EXPECT_EQ(Get(*table, keys[i]), "=" + std::to_string(i));

@@ -79,7 +79,7 @@ absl::Status WriteBatch::ForEach(std::string_view encoded, Visitor visit) {
   if (encoded.size() < format::kHeaderBytes) return NotABatch(0, "no version byte");
   if (const uint8_t version = static_cast<uint8_t>(encoded[0]); version != format::kBatchVersion) {
     return NotABatch(0, std::string_view(absl::StrCat("version ", version, ", expected ",
-                                              format::kBatchVersion)));
+                                                      format::kBatchVersion)));
   }
   const char* p = encoded.data() + format::kHeaderBytes;
   const char* const limit = encoded.data() + encoded.size();
@@ -105,13 +105,12 @@ absl::Status WriteBatch::Validate() const {
   }
   if (max_value_bytes_ > format::kMaxValueBytes) {
     return absl::InvalidArgumentError(absl::StrCat("a value in the batch has ", max_value_bytes_,
-                                                   " bytes; the most is ",
-                                                   format::kMaxValueBytes));
+                                                   " bytes; the most is ", format::kMaxValueBytes));
   }
   if (rep_.size() > format::kMaxBatchBytes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the batch, encoded, has ", rep_.size(), " bytes; the most is ",
-                     format::kMaxBatchBytes, ": split it"));
+    return absl::InvalidArgumentError(absl::StrCat("the batch, encoded, has ", rep_.size(),
+                                                   " bytes; the most is ", format::kMaxBatchBytes,
+                                                   ": split it"));
   }
   return absl::OkStatus();
 }

@@ -94,10 +94,10 @@ TEST(WriteBatchTest, BytesThatAreNoBatchAreDataLoss) {
     }
   }
   const std::vector<std::string> bad = {
-      std::string("\x02\x01\x01\x01kv", 6),                        // unknown version
-      std::string("\x01\x03\x01\x01kv", 6),                        // unknown kind
-      std::string("\x01\x01\x00\x01v", 5),                         // empty key
-      std::string("\x01\x01\x81\x20\x00k", 6),                     // key of 4097 bytes
+      std::string("\x02\x01\x01\x01kv", 6),     // unknown version
+      std::string("\x01\x03\x01\x01kv", 6),     // unknown kind
+      std::string("\x01\x01\x00\x01v", 5),      // empty key
+      std::string("\x01\x01\x81\x20\x00k", 6),  // key of 4097 bytes
       std::string("\x01\x01\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01k", 14),  // value size
       std::string("\x01\x02\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f", 12),       // no varint
   };
