@@ -36,7 +36,6 @@ absl::StatusOr<std::unique_ptr<RingMapping>> MappableBytes::Map(std::string_view
   if (ring_ == nullptr || ring_->size() != size) {
     EMDB_ASSIGN_OR_RETURN(std::shared_ptr<RingMemory> ring, RingMemory::Create(path, size));
     Resize(size);
-    LeaveRing();
     ring->Write(0, bytes_.ToString());
     bytes_ = SparseBytes();
     ring_ = std::move(ring);
