@@ -1,0 +1,65 @@
+#!/bin/bash
+# Checks formatting (clang-format), C++ code (clang-tidy) and scripts (shellcheck).
+# Changes nothing. Needs `tools/install_packages.sh develop`.
+#
+#   tools/lint.sh                      all tracked files
+#   tools/lint.sh wal/wal.cc wal/*.h   these files, tracked or not
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# Prints what clang-tidy says about file $1, and nothing if it finds nothing.
+# shellcheck disable=SC2317  # xargs calls it.
+tidy() {
+  local output
+  # A header on its own is C++ too, hence -xc++.
+  output=$(clang-tidy-14 --quiet "$1" -- -xc++ -std=c++20 -I. -Wno-pragma-once-outside-header \
+    2>&1) || {
+    grep -v ' warnings\? generated\.$' <<<"${output}"
+    return 1
+  }
+}
+export -f tidy
+
+# Prints those of the files "$@" whose names end in one of the suffixes of $1.
+with_suffix() {
+  local -r pattern="\\.($1)$"
+  shift
+  printf '%s\n' "$@" | grep -E "${pattern}" || true
+}
+
+main() {
+  local files sources tidied scripts
+  if [[ $# -gt 0 ]]; then
+    files=("$@")
+  else
+    mapfile -t files < <(git ls-files)
+  fi
+  mapfile -t sources < <(with_suffix 'cc|h' "${files[@]}")
+  mapfile -t scripts < <(with_suffix sh "${files[@]}")
+
+  # A header is checked with the .cc files that include it, unless it was named.
+  tidied=("${sources[@]}")
+  if [[ $# -eq 0 ]]; then
+    mapfile -t tidied < <(with_suffix cc "${sources[@]}")
+  fi
+
+  local failed=0
+  if [[ ${#sources[@]} -gt 0 ]]; then
+    echo "clang-format: ${#sources[@]} files"
+    clang-format-14 --dry-run -Werror "${sources[@]}" || failed=1
+  fi
+  if [[ ${#scripts[@]} -gt 0 ]]; then
+    echo "shellcheck: ${#scripts[@]} files"
+    shellcheck "${scripts[@]}" || failed=1
+  fi
+  if [[ ${#tidied[@]} -gt 0 ]]; then
+    echo "clang-tidy: ${#tidied[@]} files"
+    # shellcheck disable=SC2016  # The inner shell expands it.
+    printf '%s\0' "${tidied[@]}" |
+      xargs -0 -n 1 -P "$(nproc)" bash -c 'tidy "$1"' tidy || failed=1
+  fi
+  exit "${failed}"
+}
+
+main "$@"
