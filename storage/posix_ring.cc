@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "storage/aligned_buffer.h"
+#include "storage/check.h"
 #include "storage/posix_file.h"
 #include "storage/status.h"
 
@@ -60,13 +61,29 @@ absl::StatusOr<std::unique_ptr<RingMapping>> MapPosixRing(std::string_view path,
   return MapTwice(fd.get(), file->path(), size);
 }
 
-absl::StatusOr<std::unique_ptr<RingMapping>> MapAnonymousRing(std::string_view name, size_t size) {
+absl::StatusOr<std::shared_ptr<RingMemory>> RingMemory::Create(std::string_view name, size_t size) {
   EMDB_RETURN_IF_ERROR(CheckSize(name, size));
-  const std::string path(name);
-  const FileDescriptor fd(::memfd_create("emdb ring", MFD_CLOEXEC));
+  std::string path(name);
+  FileDescriptor fd(::memfd_create("emdb ring", MFD_CLOEXEC));
   if (!fd.valid()) return IoError(errno, "memfd_create", path);
   EMDB_RETURN_IF_ERROR(ReserveSpace(fd.get(), path, 0, size));
-  return MapTwice(fd.get(), path, size);
+  return std::shared_ptr<RingMemory>(new RingMemory(std::move(path), std::move(fd), size));
+}
+
+absl::StatusOr<std::unique_ptr<RingMapping>> RingMemory::Map() const {
+  return MapTwice(fd_.get(), name_, size_);
+}
+
+void RingMemory::Read(uint64_t offset, size_t size, char* out) const {
+  EMDB_CHECK(offset + size <= size_);
+  const ssize_t got = ::pread(fd_.get(), out, size, static_cast<off_t>(offset));
+  EMDB_CHECK(got == static_cast<ssize_t>(size));
+}
+
+void RingMemory::Write(uint64_t offset, std::string_view data) {
+  EMDB_CHECK(offset + data.size() <= size_);
+  const ssize_t put = ::pwrite(fd_.get(), data.data(), data.size(), static_cast<off_t>(offset));
+  EMDB_CHECK(put == static_cast<ssize_t>(data.size()));
 }
 
 }  // namespace emdb
