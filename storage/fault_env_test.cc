@@ -331,6 +331,8 @@ TEST(FaultEnvTest, AFullDiskTakesWhatFits) {
   EXPECT_EQ(file->Size().value(), 3 * kSector);
   EXPECT_TRUE(file->WriteAt(0, std::string(3 * kSector, 'y')).ok()) << "overwrites need no space";
   EXPECT_TRUE(absl::IsResourceExhausted(file->Reserve(0, 4 * kSector)));
+  EXPECT_TRUE(absl::IsResourceExhausted(file->WriteAt(100 * kSector, "behind a gap")));
+  EXPECT_EQ(file->Size().value(), 3 * kSector);
   EXPECT_TRUE(absl::IsResourceExhausted(env.MapRing("r", 4096).status()));
   EXPECT_FALSE(env.Exists("r").value());
   ASSERT_TRUE(env.Remove("f").ok());
