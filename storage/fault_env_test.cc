@@ -180,6 +180,17 @@ TEST(FaultEnvTest, ANameThatIsMadeAgainStandsForTheNewFileOrTheOld) {
   EXPECT_EQ(AllCrashes(env), (States{"f=old ", "", "f=new "}));
 }
 
+TEST(FaultEnvTest, ANameKeepsItsFileWhereTheRemovalWasLost) {
+  FaultEnv env;
+  MakeDurable(&env, "a", "old");
+  ASSERT_TRUE(env.Remove("a").ok());
+  const std::unique_ptr<File> file = Open(&env, "a");
+  ASSERT_TRUE(file->WriteAt(0, "new").ok());
+  ASSERT_TRUE(file->SyncData().ok());
+  ASSERT_TRUE(env.Rename("a", "b").ok());
+  EXPECT_EQ(AllCrashes(env), (States{"a=old ", "", "a=new ", "a=old b=new ", "b=new "}));
+}
+
 TEST(FaultEnvTest, RingPagesAreFoundCleanOrNewest) {
   constexpr size_t kPage = 4096;
   FaultEnv env;
