@@ -34,6 +34,7 @@ TEST(CallGateTest, WaitsForEveryThread) {
   auto gate = std::make_unique<CallGate>();
   std::atomic<int> inside{0};
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&gate, &inside] {
       for (;;) {

@@ -63,7 +63,7 @@ absl::Status Checkpointer::WaitForCheckpoint(uint64_t seq) {
 
 absl::Status Checkpointer::RunExclusively(absl::FunctionRef<absl::Status()> work) {
   MutexLock maintenance(&maintenance_mutex_);
-  const absl::Status result = work();
+  absl::Status result = work();
   parts_.states->Update([this](ReadState* state) { state->tree = parts_.store->GetView(); });
   return result;
 }
@@ -119,7 +119,7 @@ absl::Status Checkpointer::Merge(const Memtable& table) {
   progress_.store(0, std::memory_order_relaxed);
   is_merging_.store(true, std::memory_order_relaxed);
   MemtableChanges changes(&table);
-  const absl::Status result =
+  absl::Status result =
       parts_.store->Checkpoint(table.end_seq(), &changes, [this, keys](uint64_t changes_done) {
         progress_.store(static_cast<double>(changes_done) / keys, std::memory_order_relaxed);
       });

@@ -147,9 +147,11 @@ INSTANTIATE_TEST_SUITE_P(, DbThreadTest, testing::Bool(),
 
 TEST_P(DbThreadTest, AllCallsAtOnce) {
   std::vector<std::thread> others;
+  others.reserve(3);
   for (int i = 0; i < 2; ++i) others.emplace_back([this, i] { Read(i); });
   others.emplace_back([this] { Maintain(); });
   std::vector<std::thread> writers;
+  writers.reserve(kWriters);
   for (int i = 0; i < kWriters; ++i) writers.emplace_back([this, i] { Write(i); });
   for (std::thread& writer : writers) writer.join();
   stop_ = true;
@@ -176,6 +178,7 @@ TEST_P(DbThreadTest, AllCallsAtOnce) {
 
 TEST_P(DbThreadTest, CloseWhileOthersCall) {
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([this, i] {
       std::string value;

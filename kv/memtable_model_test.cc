@@ -169,6 +169,7 @@ TEST(MemtableModelTest, ReadersBesideTheWriterSeeExactlyWhatIsBelowTheirLimit) {
     } while (limit < kKeys);
   };
   std::vector<std::thread> readers;
+  readers.reserve(3);
   for (uint32_t seed = 1; seed <= 3; ++seed) readers.emplace_back(read, seed);
   for (uint64_t n = 0; n < kKeys; ++n) {
     table->Add(n, RecordKind::kPut, key_of(n), std::to_string(n));

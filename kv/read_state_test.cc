@@ -62,6 +62,7 @@ TEST(ReadStatesTest, ReadersUnderAGuardNeverSeeAStateThatIsGone) {
   states.Update([](ReadState* state) { state->active = NewMemtable(); });
   std::atomic<bool> stop{false};
   std::vector<std::thread> readers;
+  readers.reserve(3);
   for (int i = 0; i < 3; ++i) {
     readers.emplace_back([&states, &stop] {
       while (!stop) {

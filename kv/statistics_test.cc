@@ -43,6 +43,7 @@ TEST(LatencyHistogramTest, PercentilesAreUpperEndsOfBuckets) {
 TEST(StatisticsTest, CountsOfAllThreadsAreSummed) {
   Statistics statistics;
   std::vector<std::thread> threads;
+  threads.reserve(8);
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([&statistics] {
       for (int n = 0; n < 1000; ++n) statistics.shard().gets.Add();
