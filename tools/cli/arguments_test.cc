@@ -102,7 +102,8 @@ TEST(ArgumentsTest, UnknownOptionsAreRefusedWithTheNearestOne) {
 TEST(ArgumentsTest, WrongValuesAreRefused) {
   EXPECT_EQ(ParseError({"a", "--limit"}), "--limit needs a value");
   EXPECT_EQ(ParseError({"a", "--reverse=yes"}), "--reverse takes no value");
-  EXPECT_EQ(ParseError({"a", "--format=json"}), "--format expects one of text, hex, found \"json\"");
+  EXPECT_EQ(ParseError({"a", "--format=json"}),
+            "--format expects one of text, hex, found \"json\"");
   EXPECT_THAT(ParseError({"a", "--format=hxe"}), HasSubstr("did you mean hex?"));
   for (const char* bad : {"", "x", "-1", "+1", "1 ", "1k", "18446744073709551616"}) {
     EXPECT_THAT(ParseError({"a", "--limit", bad}), HasSubstr("--limit expects a number")) << bad;
