@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -38,7 +39,7 @@ absl::StatusOr<Arguments> Parse(const std::vector<std::string>& words) {
 std::string ParseError(const std::vector<std::string>& words) {
   const absl::Status status = Parse(words).status();
   EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
-  return std::string(status.message());
+  return absl::StrCat(status.message());
 }
 
 TEST(ArgumentsTest, DefaultsStandWhereNothingIsGiven) {

@@ -82,7 +82,7 @@ class ForeignDumpTest : public ::testing::TestWithParam<Peer> {
                       FormatBytes(ByteFormat::kText, std::string(20, byte)), "\n");
     }
     for (int i = 0; i < 2000; ++i) absl::StrAppend(&tsv, "number ", i, "\tvalue of ", i, "\n");
-    const std::string store = Path(".emdb");
+    std::string store = Path(".emdb");
     RunOk({"load", store, "--quiet"}, tsv);
     return store;
   }

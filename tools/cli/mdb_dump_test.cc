@@ -36,7 +36,7 @@ Parsed ParseDump(const std::string& text) {
 std::string ParseError(const std::string& text) {
   const Parsed parsed = ParseDump(text);
   EXPECT_TRUE(absl::IsInvalidArgument(parsed.status)) << parsed.status;
-  return std::string(parsed.status.message());
+  return absl::StrCat(parsed.status.message());
 }
 
 std::string Dump(const std::vector<Record>& records, const MdbDumpOptions& options) {

@@ -14,7 +14,7 @@ constexpr size_t kMaxEdits = 2;
 const std::string* FindByPrefix(std::string_view word, absl::Span<const std::string> known) {
   const std::string* found = nullptr;
   for (const std::string& candidate : known) {
-    if (!std::string_view(candidate).starts_with(word)) continue;
+    if (!candidate.starts_with(word)) continue;
     if (found != nullptr) return nullptr;
     found = &candidate;
   }

@@ -8,7 +8,7 @@
 namespace emdb::cli {
 namespace {
 
-const std::vector<std::string> Commands() { return {"get", "put", "scan", "checkpoint", "verify"}; }
+std::vector<std::string> Commands() { return {"get", "put", "scan", "checkpoint", "verify"}; }
 
 TEST(SuggestionTest, DistanceCountsEachKindOfEdit) {
   EXPECT_EQ(EditDistance("scan", "scan"), 0u);

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tools/cli/testing.h"
@@ -58,7 +59,7 @@ TEST(TabSeparatedTest, MalformedLinesAreRefusedWithTheirNumber) {
     const absl::Status status =
         ParseLine(text, {.key = ByteFormat::kText, .value = ByteFormat::kHex}).status();
     EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
-    return std::string(status.message());
+    return absl::StrCat(status.message());
   };
   EXPECT_THAT(error("abc\n"), HasSubstr("line 1: expected a key, a tab and a value"));
   EXPECT_THAT(error("\n"), HasSubstr("line 1: expected a key"));

@@ -32,6 +32,7 @@ absl::Status WrongValue(const Contender& contender, std::string_view key) {
 
 double Median(const std::vector<Measurement>& rounds, double Measurement::*field) {
   std::vector<double> values;
+  values.reserve(rounds.size());
   for (const Measurement& round : rounds) values.push_back(round.*field);
   std::sort(values.begin(), values.end());
   return values.empty() ? 0 : values[values.size() / 2];
@@ -73,6 +74,7 @@ absl::StatusOr<double> SideBySide::MeasureCommits(Contender* contender, int thre
   std::atomic<uint64_t> commits{0};
   std::vector<absl::Status> statuses(static_cast<size_t>(threads));
   std::vector<std::thread> workers;
+  workers.reserve(statuses.size());
   const Stopwatch watch;
   for (int t = 0; t < threads; ++t) {
     workers.emplace_back([&, t] {
