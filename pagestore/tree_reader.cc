@@ -31,7 +31,10 @@ class Batch {
 
   bool full() const { return size_ == kMaxKeys; }
   void Add(std::string_view key, std::string* value, absl::Status* status) {
-    lookups_[size_++] = {key, value, status};
+    Lookup& lookup = lookups_[size_++];
+    lookup.key = key;
+    lookup.value = value;
+    lookup.status = status;
   }
   void Run();
 
