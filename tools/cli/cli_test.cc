@@ -246,7 +246,7 @@ TEST_F(CliTest, VerifyReportsASoundStore) {
   LoadFruit();
   EXPECT_THAT(Out({"verify", "STORE"}), HasSubstr("log:   ok, 1 records with 4 operations"));
   Out({"checkpoint", "STORE"});
-  EXPECT_THAT(Out({"verify", "STORE"}), ContainsRegex("pages: ok, .* 4 records"));
+  EXPECT_THAT(Out({"verify", "STORE"}), HasSubstr("pages: ok, 4 records in "));
 }
 
 TEST_F(CliTest, VerifyReportsDamageInAPage) {

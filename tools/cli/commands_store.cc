@@ -23,10 +23,10 @@ absl::Status RunStats(const CommandContext& context) {
 }
 
 std::string PagesVerified(const PageStoreStats& pages) {
-  return absl::StrCat("pages: ok, ", WithCommas(pages.file_pages), " pages of ",
-                      pages.page_size_bytes, " bytes, ", WithCommas(pages.records),
-                      " records, generation ", pages.generation, ", next_seq ", pages.next_seq,
-                      "\n");
+  return absl::StrCat("pages: ok, ", WithCommas(pages.records), " records in ",
+                      WithCommas(pages.live_pages), " pages of ", pages.page_size_bytes, " bytes, ",
+                      WithCommas(pages.free_pages), " pages free, generation ", pages.generation,
+                      ", next_seq ", pages.next_seq, "\n");
 }
 
 std::string LogVerified(const VerifyReport& report) {
