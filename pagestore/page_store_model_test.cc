@@ -48,7 +48,9 @@ void ExpectSeeksAgree(const View& view, const Model& model, RandomRecords* rando
     at = model.upper_bound(target);
     cursor->SeekForPrev(target);
     ASSERT_EQ(cursor->Valid(), at != model.begin());
-    if (cursor->Valid()) ASSERT_EQ(cursor->key(), std::prev(at)->first);
+    if (cursor->Valid()) {
+      ASSERT_EQ(cursor->key(), std::prev(at)->first);
+    }
   }
 }
 
@@ -119,7 +121,9 @@ TEST_P(PageStoreModelTest, AgreesWithAMap) {
     if (random.Uniform(4) == 0 && !remembered_.empty()) {
       remembered_.erase(remembered_.begin() + random.Uniform(remembered_.size()));
     }
-    if (random.Uniform(10) == 0) ASSERT_TRUE(store_->Compact().ok());
+    if (random.Uniform(10) == 0) {
+      ASSERT_TRUE(store_->Compact().ok());
+    }
     if (random.Uniform(8) == 0) {
       remembered_.clear();
       ASSERT_TRUE(store_->Close().ok());
