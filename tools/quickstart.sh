@@ -23,7 +23,7 @@ say() { printf '\n== %s\n' "$*"; }
 # Shows a command as one would type it, then runs it.
 show() {
   printf '\n  $ emdb %s\n' "${*//${directory}\//}"
-  "${emdb}" "$@" | sed 's/^/    /'
+  "${emdb}" "$@" 2>&1 | awk '{ print "    " $0 }'
 }
 
 finish() {
@@ -88,9 +88,8 @@ main() {
 
   say "3. Looking around"
   local name
-  name=$(sed -n 's/^Package: //p' "${index}" | grep -x -m 1 -e bash -e dpkg)
-  printf '\n  $ emdb get packages.emdb %s --raw | head -3\n' "${name}"
-  "${emdb}" get "${store}" "${name}" --raw | head -3 | sed 's/^/    /'
+  name=$(grep -x -m 1 -e 'Package: bash' -e 'Package: dpkg' "${index}")
+  show get "${store}" "${name#Package: }" --raw
   show scan "${store}" --prefix=libc --keys-only --limit=5
   show count "${store}"
   show stats "${store}"

@@ -40,7 +40,7 @@ absl::StatusOr<KeyRange> KeyRangeFrom(const Arguments& arguments, ByteFormat key
 std::string PrefixEnd(std::string_view prefix);
 
 struct Walk {
-  KeyRange range;
+  KeyRange range = {};
   bool reverse = false;
   uint64_t limit = UINT64_MAX;
 };

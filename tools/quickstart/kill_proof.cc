@@ -10,7 +10,6 @@
 #include <csignal>
 #include <cstdio>
 #include <memory>
-#include <random>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -79,46 +78,50 @@ absl::StatusOr<bool> IsStored(const Db& db, const Package& package) {
 
 }  // namespace
 
-template <typename Acknowledge>
-absl::Status KillProof::WriteFrom(uint64_t first, Acknowledge acknowledge) const {
-  EMDB_ASSIGN_OR_RETURN(const std::unique_ptr<Db> db, Db::Open({}, path_));
+absl::Status KillProof::Store(Db* db, uint64_t first, uint64_t end,
+                              absl::FunctionRef<absl::Status(uint64_t count)> acknowledge) const {
   const std::vector<Package>& packages = index_->packages();
   WriteBatch batch;
-  for (uint64_t i = first; i < packages.size(); ++i) {
+  for (uint64_t i = first; i < end; ++i) {
     batch.Put(packages[i].name, packages[i].stanza);
-    if ((i + 1) % kBatchPackages != 0 && i + 1 != packages.size()) continue;
+    if ((i + 1) % kBatchPackages != 0 && i + 1 != end) continue;
     EMDB_RETURN_IF_ERROR(db->Write(batch, {.sync = true}));
     EMDB_RETURN_IF_ERROR(acknowledge(i + 1));
     batch.Clear();
   }
-  return db->Close();
+  return absl::OkStatus();
 }
 
-void KillProof::RunWriter(int pipe_end) const {
-  const absl::Status status =
-      WriteFrom(stored_, [pipe_end](uint64_t count) { return WriteCount(pipe_end, count); });
-  // It must not get here before it is killed.
+void KillProof::RunWriter(uint64_t end, int pipe_end) const {
+  absl::StatusOr<std::unique_ptr<Db>> db = Db::Open({}, path_);
+  absl::Status status = db.status();
+  if (status.ok()) {
+    status = Store(db->get(), stored_, end,
+                   [pipe_end](uint64_t count) { return WriteCount(pipe_end, count); });
+  }
+  while (status.ok()) ::pause();
   std::fprintf(stderr, "writer: %s\n", status.ToString().c_str());
   ::_exit(1);
-}
-
-uint64_t KillProof::ChooseKillPoint() {
-  const uint64_t left = index_->packages().size() - stored_;
-  std::mt19937_64 random(random_state_++);
-  return stored_ + left / 5 + random() % (left / 5 + 1);
 }
 
 absl::StatusOr<KillProof::Round> KillProof::KillAndCheck() {
   Round round;
   round.first = stored_;
-  const uint64_t kill_at = ChooseKillPoint();
+  // The writer gets at most half of what is left, in whole batches, so that later ones have
+  // something to do. It is killed behind a random place in the first nine tenths of that.
+  const uint64_t share =
+      (index_->packages().size() - stored_) / 2 / kBatchPackages * kBatchPackages;
+  if (share == 0)
+    return absl::FailedPreconditionError(
+        "too few packages are left to be killed in the middle of them");
+  const uint64_t kill_at = stored_ + 1 + random_() % (share * 9 / 10);
   int ends[2];
   if (::pipe(ends) != 0) return IoError(errno, "pipe", "to the writer");
   const pid_t writer = ::fork();
   if (writer < 0) return IoError(errno, "fork", "the writer");
   if (writer == 0) {
     ::close(ends[0]);
-    RunWriter(ends[1]);
+    RunWriter(stored_ + share, ends[1]);
   }
   ::close(ends[1]);
   const absl::StatusOr<uint64_t> acknowledged = KillWriterAt(writer, ends[0], kill_at);
@@ -165,15 +168,17 @@ absl::Status KillProof::CheckStore(Round* round) {
   return db->Close();
 }
 
-absl::StatusOr<double> KillProof::Finish() {
-  const Clock::time_point start = Clock::now();
-  EMDB_RETURN_IF_ERROR(WriteFrom(stored_, [](uint64_t) { return absl::OkStatus(); }));
-  const double seconds = SecondsSince(start);
+absl::StatusOr<Stats> KillProof::Finish() {
+  EMDB_ASSIGN_OR_RETURN(const std::unique_ptr<Db> db, Db::Open({}, path_));
+  EMDB_RETURN_IF_ERROR(Store(db.get(), stored_, index_->packages().size(),
+                             [](uint64_t) { return absl::OkStatus(); }));
+  const Stats stats = db->GetStats();
+  EMDB_RETURN_IF_ERROR(db->Close());
   Round all;
   all.acknowledged = index_->packages().size();
   EMDB_RETURN_IF_ERROR(CheckStore(&all));
   stored_ = all.recovered;
-  return seconds;
+  return stats;
 }
 
 }  // namespace emdb::quickstart

@@ -10,11 +10,14 @@
 #define EMDB_TOOLS_QUICKSTART_KILL_PROOF_H_
 
 #include <cstdint>
+#include <random>
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "kv/db.h"
 #include "tools/quickstart/package_index.h"
 
 namespace emdb::quickstart {
@@ -32,29 +35,28 @@ class KillProof {
   // `index` is not owned. The store at `path` must not exist yet. This process must have no other
   // thread.
   KillProof(const PackageIndex* index, std::string path, uint64_t seed)
-      : index_(index), path_(std::move(path)), random_state_(seed) {}
+      : index_(index), path_(std::move(path)), random_(seed) {}
 
   // Starts a writer behind the last package that is in the store, kills it, and checks. DataLoss if
   // anything acknowledged is missing or different; that is what must never be returned.
   absl::StatusOr<Round> KillAndCheck();
 
-  // Stores the rest in this process, and checks everything. Returns the seconds that storing took.
-  absl::StatusOr<double> Finish();
+  // Stores the rest in this process, and checks everything. Returns the statistics of storing it.
+  absl::StatusOr<Stats> Finish();
 
   static constexpr uint64_t kBatchPackages = 50;
 
  private:
-  // Stores packages from `first` on; calls `acknowledge` with the count after each durable batch.
-  template <typename Acknowledge>
-  absl::Status WriteFrom(uint64_t first, Acknowledge acknowledge) const;
-  [[noreturn]] void RunWriter(int pipe_end) const;
-  // Between the packages acknowledged so far and the end, not too near to either.
-  uint64_t ChooseKillPoint();
+  // Stores packages [first, end); calls `acknowledge` with the count after each durable batch.
+  absl::Status Store(Db* db, uint64_t first, uint64_t end,
+                     absl::FunctionRef<absl::Status(uint64_t count)> acknowledge) const;
+  // Stores packages up to `end` and waits there, store open, to be killed.
+  [[noreturn]] void RunWriter(uint64_t end, int pipe_end) const;
   absl::Status CheckStore(Round* round);
 
   const PackageIndex* const index_;
   const std::string path_;
-  uint64_t random_state_;
+  std::mt19937_64 random_;
   uint64_t stored_ = 0;
 };
 

@@ -62,9 +62,15 @@ absl::Status RunKill(const Arguments& arguments) {
         WithCommas(round.log_records_redone).c_str(), WithCommas(round.recovered).c_str());
     std::fflush(stdout);
   }
-  EMDB_ASSIGN_OR_RETURN(const double seconds, proof.Finish());
-  std::printf("  the rest stored in %.2f s; all %s packages are there, all equal to their source\n",
-              seconds, WithCommas(index.packages().size()).c_str());
+  EMDB_ASSIGN_OR_RETURN(const Stats stats, proof.Finish());
+  std::printf("  the rest is stored; all %s packages are there, all equal to their source\n",
+              WithCommas(index.packages().size()).c_str());
+  const LatencyHistogram& commits = stats.commit_latency;
+  std::printf(
+      "  of the rest: %s durable batches, half within %.2f ms, 99%% within %.2f ms; %s syncs\n",
+      WithCommas(commits.count).c_str(), static_cast<double>(commits.PercentileNanos(0.5)) * 1e-6,
+      static_cast<double>(commits.PercentileNanos(0.99)) * 1e-6,
+      WithCommas(stats.wal.syncs).c_str());
   return absl::OkStatus();
 }
 
