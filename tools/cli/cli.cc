@@ -59,8 +59,10 @@ absl::StatusOr<std::unique_ptr<Db>> OpenStore(StoreUse use, const std::string& p
   options.read_only = use == StoreUse::kRead;
   options.env = env;
   absl::StatusOr<std::unique_ptr<Db>> db = Db::Open(options, path);
-  if (!db.ok()) return MissingFileError(db.status(), path);
-  return db;
+  if (!absl::IsNotFound(db.status())) return db;
+  if (use != StoreUse::kCreate) return MissingFileError(db.status(), path);
+  return absl::FailedPreconditionError(
+      absl::StrCat("cannot make ", path, ": ", db.status().message(), "; is its directory there?"));
 }
 
 absl::Status RunCommand(const Command& command, absl::Span<const Command> commands,

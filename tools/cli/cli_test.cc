@@ -101,6 +101,12 @@ TEST_F(CliTest, AMissingStoreIsExitCode3AndIsNotMade) {
   EXPECT_FALSE(*PosixEnv()->Exists(store()));
 }
 
+TEST_F(CliTest, AStoreIsNotMadeInADirectoryThatIsMissing) {
+  const Outcome outcome = Run({"put", "/nonexistent/a.emdb", "key", "value"});
+  EXPECT_EQ(outcome.code, ExitCode::kFailed);
+  EXPECT_THAT(outcome.err, HasSubstr("cannot make /nonexistent/a.emdb"));
+}
+
 TEST_F(CliTest, DeleteRemovesAllItsKeys) {
   LoadFruit();
   EXPECT_EQ(Out({"delete", "STORE", "apple", "cherry", "not-there"}), "");

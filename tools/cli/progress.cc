@@ -45,6 +45,9 @@ void Progress::Update(uint64_t done, uint64_t total) {
 }
 
 void Progress::Show(uint64_t done, uint64_t total, uint64_t now_nanos) {
+  const bool is_bytes = options_.unit == "bytes";
+  const auto amount = [is_bytes](uint64_t n) { return is_bytes ? ByteSize(n) : WithCommas(n); };
+  const std::string unit = is_bytes ? "" : absl::StrCat(" ", options_.unit);
   const double seconds = static_cast<double>(now_nanos - start_nanos_) * 1e-9;
   const double rate = static_cast<double>(done) / std::max(seconds, 1e-9);
   std::string line = absl::StrCat(options_.label, ": ");
@@ -52,12 +55,11 @@ void Progress::Show(uint64_t done, uint64_t total, uint64_t now_nanos) {
     const double fraction = std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
     const double seconds_left = (1 - fraction) * static_cast<double>(total) / std::max(rate, 1e-9);
     if (console_->err_is_terminal) absl::StrAppend(&line, Bar(fraction), " ");
-    absl::StrAppendFormat(&line, "%.0f%%, %s of %s %s, %.0f s left", fraction * 100,
-                          WithCommas(done), WithCommas(total), options_.unit,
-                          std::min(seconds_left, 1e6));
+    absl::StrAppendFormat(&line, "%.0f%%, %s of %s%s, %.0f s left", fraction * 100, amount(done),
+                          amount(total), unit, std::min(seconds_left, 1e6));
   } else {
-    absl::StrAppendFormat(&line, "%s %s, %s a second", WithCommas(done), options_.unit,
-                          WithCommas(static_cast<uint64_t>(rate)));
+    absl::StrAppendFormat(&line, "%s%s, %s a second", amount(done), unit,
+                          amount(static_cast<uint64_t>(rate)));
   }
   if (console_->err_is_terminal) {
     std::fprintf(console_->err, "\r%s\x1b[K", line.c_str());
@@ -66,10 +68,6 @@ void Progress::Show(uint64_t done, uint64_t total, uint64_t now_nanos) {
   } else {
     console_->Note(line);
   }
-}
-
-double Progress::elapsed_seconds() const {
-  return static_cast<double>(console_->env->NowNanos() - start_nanos_) * 1e-9;
 }
 
 std::string WithCommas(uint64_t number) {

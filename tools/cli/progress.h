@@ -18,7 +18,7 @@ class Progress {
  public:
   struct Options {
     std::string label;  // "load"
-    std::string unit;   // "records"
+    std::string unit;   // "records"; "bytes" are shown as MiB and the like
     bool quiet = false;
   };
 
@@ -31,8 +31,6 @@ class Progress {
 
   // `done` units of `total` (0: unknown, and no bar). Cheap: may be called for each unit.
   void Update(uint64_t done, uint64_t total);
-
-  double elapsed_seconds() const;
 
  private:
   void Show(uint64_t done, uint64_t total, uint64_t now_nanos);

@@ -68,7 +68,8 @@ TEST(ProgressTest, ATerminalShowsABarThatIsClearedAtTheEnd) {
     UpdateUntilSeen(&progress, 5000, 10000);
   }
   EXPECT_EQ(console.err(),
-            "\rload: [###############...............] 50%, 5,000 of 10,000 records, 2 s left\x1b[K"
+            "\rload: [###############...............] 50%, 5,000 of 10,000 records, 2 s "
+            "left\x1b[K"
             "\r\x1b[K");
 }
 
@@ -84,6 +85,15 @@ TEST(ProgressTest, APipeGetsALineNowAndThen) {
   env.AdvanceSeconds(4);
   UpdateUntilSeen(&progress, 16000, 32000);
   EXPECT_THAT(console.err(), HasSubstr("count: 50%, 16,000 of 32,000 records, 8 s left\n"));
+}
+
+TEST(ProgressTest, BytesAreShownInTheirUnits) {
+  ClockEnv env;
+  TestConsole console(&env);
+  Progress progress(console.console(), {.label = "load", .unit = "bytes"});
+  env.AdvanceSeconds(4);
+  UpdateUntilSeen(&progress, uint64_t{1} << 20, uint64_t{4} << 20);
+  EXPECT_EQ(console.err(), "load: 25%, 1.0 MiB of 4.0 MiB, 12 s left\n");
 }
 
 TEST(ProgressTest, QuietIsQuiet) {
