@@ -25,9 +25,11 @@ class LoadBatch {
       operations_.push_back({record.substr(0, key_size), record.substr(key_size)});
       offset += record.size();
     }
+    const absl::Status status = session->Write(operations_, Durability::kUnsynced);
+    // Not before: the operations point into them.
     bytes_.clear();
     sizes_.clear();
-    return session->Write(operations_, Durability::kUnsynced);
+    return status;
   }
 
  private:

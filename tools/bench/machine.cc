@@ -75,10 +75,9 @@ std::string DescribeDisk(const std::string& directory) {
   const std::string cache = FirstLine(queue + "/queue/write_cache");
   if (cache.empty()) return "";
   const std::string model = FirstLine(queue + "/device/model");
-  return absl::StrCat(
-      model.empty() ? "" : model + ", ", cache, " cache, ",
-      FirstLine(queue + "/queue/fua") == "1" ? "FUA" : "no FUA", ", ",
-      FirstLine(queue + "/queue/rotational") == "1" ? "rotational" : "not rotational");
+  const bool has_fua = FirstLine(queue + "/queue/fua") == "1";
+  return absl::StrCat(model.empty() ? "" : model + ", ", cache, " cache, ",
+                      has_fua ? "FUA" : "no FUA");
 }
 
 }  // namespace

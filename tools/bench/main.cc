@@ -16,6 +16,7 @@
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
+#include "absl/flags/usage_config.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -220,6 +221,11 @@ int main(int argc, char** argv) {
   std::string command = "bazel run --config=opt //tools/bench --";
   for (int i = 1; i < argc; ++i) command += std::string(" ") + argv[i];
   absl::SetProgramUsageMessage(emdb::bench::Usage());
+  absl::FlagsUsageConfig usage_config;
+  usage_config.contains_help_flags = [](absl::string_view file) {
+    return file.find("tools/bench/") != absl::string_view::npos;
+  };
+  absl::SetFlagsUsageConfig(usage_config);
   const std::vector<char*> rest = absl::ParseCommandLine(argc, argv);
   if (rest.size() > 1) {
     std::cerr << "bench: unexpected argument \"" << rest[1] << "\"; see --help\n";
