@@ -1,19 +1,23 @@
-// Epoch: lets readers use shared objects without a lock or a reference count, and lets writers know when no reader
-// can still see what they took away. Readers write to a cache line of their own thread only.
+// Epoch: lets readers use shared objects without a lock or a reference count, and lets writers know
+// when no reader can still see what they took away. Readers write to a cache line of their own
+// thread only.
 //
-//   EpochGuard guard(&epoch);            // reader: what it loads from shared pointers stays valid until the end
-//   Version* v = current.load(acquire);
+//   EpochGuard guard(&epoch);            // reader: what it loads from shared pointers stays valid
+//   until the end Version* v = current.load(acquire);
 //
 //   current.store(next, release);        // writer: take it out of reach first,
 //   epoch.Retire([old] { delete old; }); // then have it destroyed when no reader can see it.
 //
-// Guards nest; they are short (no I/O while one is held, unless the caller accepts that nothing is reclaimed in the
-// meantime). Source of the idea: K. Fraser, "Practical lock-freedom", 2004, section 5.2.3; the asymmetric fence
-// (plain store by readers, membarrier(2) by the reclaimer) is that of liburcu.
+// Guards nest; they are short (no I/O while one is held, unless the caller accepts that nothing is
+// reclaimed in the meantime). Source of the idea: K. Fraser, "Practical lock-freedom", 2004,
+// section 5.2.3; the asymmetric fence (plain store by readers, membarrier(2) by the reclaimer) is
+// that of liburcu.
 //
 // Thread safe. Invariants:
 //  1. A slot holds 0 when its thread is outside, else the global epoch its outermost guard saw.
 //  2. An object retired in epoch e is destroyed only when every slot holds 0 or a number above e.
+//  3. Destroy callbacks run under no lock of this class: they may retire again, and take locks of
+//  their own.
 
 #ifndef EMDB_STORAGE_EPOCH_H_
 #define EMDB_STORAGE_EPOCH_H_
@@ -22,6 +26,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 
 #include "absl/base/thread_annotations.h"
@@ -37,19 +42,23 @@ class Epoch {
   Epoch(const Epoch&) = delete;
   Epoch& operator=(const Epoch&) = delete;
 
-  // Runs `destroy` on some later Retire, Reclaim or Synchronize, when no guard that was held at this call is left.
+  // Runs `destroy` on some later Retire, Reclaim or Synchronize, when no guard that was held at
+  // this call is left. What Retire itself runs it runs a number of them at a time, to share the
+  // cost of looking at all threads.
   void Retire(std::function<void()> destroy) ABSL_LOCKS_EXCLUDED(mutex_);
   // Runs what can be run now; returns how many are still waiting.
   size_t Reclaim() ABSL_LOCKS_EXCLUDED(mutex_);
-  // Waits until every guard that was held at the call is gone, and runs all that was retired before. Not under a
-  // guard of the calling thread.
+  // Waits until every guard that was held at the call is gone, and all that was retired before has
+  // been run, by whichever thread. Not under a guard of the calling thread, nor from a destroy
+  // callback.
   void Synchronize() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   friend class EpochGuard;
 
-  // More threads than this at one time share the last slot through a counter.
+  // More threads than this at one time enter and leave through the mutex.
   static constexpr size_t kSlots = 256;
+  static constexpr size_t kRetiredPerReclaim = 32;
   struct alignas(64) Slot {
     std::atomic<uint64_t> epoch{0};
     uint32_t depth = 0;  // of the owning thread only
@@ -59,26 +68,39 @@ class Epoch {
     std::function<void()> destroy;
   };
 
-  void Enter();
-  void Leave();
-  uint64_t OldestHeld();
+  // Leave takes what Enter returned: the slot of the calling thread, or kSlots and above it the
+  // epoch entered.
+  uint64_t Enter();
+  void Leave(uint64_t entered);
+  uint64_t EnterOverflow() ABSL_LOCKS_EXCLUDED(mutex_);
+  void LeaveOverflow(uint64_t epoch) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Makes what this thread unlinked before visible to every guard that a later OldestHeld does not
+  // see.
+  void Fence() const;
+  // The smallest epoch that a guard holds, UINT64_MAX if there is none.
+  uint64_t OldestHeld() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  std::unique_ptr<Slot[]> slots_;
+  const bool readers_fence_;  // the kernel has no membarrier(2) for us
+  const std::unique_ptr<Slot[]> slots_;
   std::atomic<uint64_t> epoch_{1};
-  std::atomic<uint64_t> overflow_readers_{0};
   Mutex mutex_;
-  std::deque<Retired> retired_ ABSL_GUARDED_BY(mutex_);
+  CondVar idle_;
+  std::map<uint64_t, size_t> overflow_held_ ABSL_GUARDED_BY(mutex_);  // guards by epoch
+  std::deque<Retired> retired_ ABSL_GUARDED_BY(mutex_);               // by epoch, ascending
+  size_t reclaim_at_ ABSL_GUARDED_BY(mutex_) = kRetiredPerReclaim;
+  size_t running_ ABSL_GUARDED_BY(mutex_) = 0;  // calls that run callbacks just now
 };
 
 class EpochGuard {
  public:
-  explicit EpochGuard(Epoch* epoch) : epoch_(epoch) { epoch_->Enter(); }
-  ~EpochGuard() { epoch_->Leave(); }
+  explicit EpochGuard(Epoch* epoch) : epoch_(epoch), entered_(epoch->Enter()) {}
+  ~EpochGuard() { epoch_->Leave(entered_); }
   EpochGuard(const EpochGuard&) = delete;
   EpochGuard& operator=(const EpochGuard&) = delete;
 
  private:
   Epoch* const epoch_;
+  const uint64_t entered_;
 };
 
 }  // namespace emdb

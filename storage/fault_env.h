@@ -1,123 +1,150 @@
-// FaultEnv: a simulated disk in memory, for tests. It knows what was synced and what was not, so it can show every
-// state that a crash may leave, and it can make any operation fail.
+// FaultEnv: a simulated disk in memory, for tests. It knows what was synced and what was not, so it
+// can show every state that a crash may leave, and it can make any operation fail.
 //
 // The disk it models, and nothing kinder:
-//  1. Bytes are durable after SyncData of their file (or WriteAtDurable) returned OK; a file's name, a rename and a
-//     removal after Directory::Sync of their directory. A synced file whose name is not durable can be lost whole.
-//  2. Unsynced writes may reach the disk or not, each 512-byte sector of each on its own, in any order; a sector is
-//     old or new, never mixed. Truncate and Reserve are writes in this sense.
-//  3. Unsynced directory changes may be kept or lost, each on its own, but for a rename, which is atomic.
-//  4. The ring mapping is never synced: after a power cut each of its 4096-byte pages is as any past moment left it
-//     (the model keeps: all zeros or last clean state, and the newest bytes), after a killed process it is whole.
-//  5. After a failed sync the unsynced writes of that file may be dropped from the cache too (see
-//     FaultRule::drop_unsynced): they then read as before, and the next sync says OK.
+//  1. Bytes are durable after SyncData of their file (or WriteAtDurable) returned OK; a file's
+//  name, a rename and a
+//     removal after Directory::Sync of their directory. A synced file whose name is not durable can
+//     be lost whole.
+//  2. Each 512-byte sector that has unsynced writes is found after a power cut as it was durable,
+//  or as any one of
+//     those writes left it, whatever the other sectors are; it is never mixed. The size of the file
+//     is found as it was durable or as any unsynced change left it; what has a size and no data
+//     reads as zeros.
+//  3. Each unsynced directory change is found or not, whatever the others are; a rename is one
+//  change: the new name
+//     without the old one, or the other way round. Renames stay within their directory (EXDEV
+//     otherwise).
+//  4. A mapped ring is never synced: after a power cut each of its 4096-byte pages is the last
+//  durable one or the
+//     newest one. After a killed process it is whole.
+//  5. After a failed sync the unsynced writes of that file may be gone from the cache's list of
+//  what to write (see
+//     FaultRule::drop_unsynced): they then read as before, and the next sync says OK without
+//     writing them.
+// Every path's parent directory is there; paths are compared as strings. Files opened as direct
+// refuse what is not aligned.
 //
-// Thread safe. Operations are numbered from 0 in the order they take effect, and recorded in a trace.
+// Thread safe. Operations that change the disk or sync it (all but kRead, kOpen, kList and kLock),
+// failed ones too, are numbered from 0. To see a crash at each of them, either run the work once
+// for each number with CutPowerAt, or run it once and take CrashImages in the observer.
 
 #ifndef EMDB_STORAGE_FAULT_ENV_H_
 #define EMDB_STORAGE_FAULT_ENV_H_
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "storage/crash_chooser.h"
+#include "storage/disk_image.h"
 #include "storage/env.h"
 
 namespace emdb {
 
 enum class FileOp {
-  kOpen, kCreate, kRead, kWrite, kWriteDurable, kSyncData, kTruncate, kReserve, kRename, kRemove,
-  kSyncDirectory, kMapRing, kLock, kList,
+  kOpen,
+  kCreate,
+  kRead,
+  kWrite,
+  kWriteDurable,
+  kSyncData,
+  kTruncate,
+  kReserve,
+  kRename,
+  kRemove,
+  kSyncDirectory,
+  kMapRing,
+  kLock,
+  kList,
 };
 std::string_view FileOpName(FileOp op);
+// Whether operations of this kind are numbered.
+bool IsNumbered(FileOp op);
 
-// Makes operations fail. The first rule that matches an operation decides.
+// Makes operations fail. The first rule that matches an operation decides about it. A failed
+// operation has no effect, but for the two below.
 struct FaultRule {
-  std::function<bool(FileOp op, std::string_view path)> matches;  // null: every one
-  uint64_t skip = 0;          // let this many matching ones through first
-  uint64_t count = UINT64_MAX;  // then fail this many
-  int error_number = 5;       // EIO
-  bool short_write = false;   // a failing write writes its first half (whole sectors) before it fails
-  bool drop_unsynced = false; // a failing sync forgets the file's unsynced writes (the kernel's behaviour)
+  // Null: every one. Called under the lock of the env, so it must not use that.
+  std::function<bool(FileOp op, std::string_view path)> matches;
+  uint64_t skip = 0;            // let this many matching ones through first
+  uint64_t count = UINT64_MAX;  // then fail this many, and let the others through
+  int error_number = 5;         // EIO
+  bool short_write =
+      false;  // a failing write writes its first half, up to a sector's end, before it fails
+  bool drop_unsynced =
+      false;  // a failing sync forgets the file's unsynced writes (the kernel's behaviour)
 };
-
-// The durable state that a crash leaves: whole files by path.
-using DiskImage = std::map<std::string, std::string>;
 
 class FaultEnv : public Env {
  public:
   struct TraceEntry {
     FileOp op;
+    uint64_t number = 0;  // of a numbered operation; of another, that of the next numbered one
     std::string path;
-    std::string target;  // of a rename
+    std::string target = {};  // of a rename
     uint64_t offset = 0;
     uint64_t size = 0;
     bool ok = true;
   };
+  using Observer = std::function<void(const TraceEntry&)>;
 
-  // What a power cut does with each thing that is not durable; `Choose` returns a number below `n`. 0 always means
-  // "lost". The callers are asked once for each sector of each unsynced write, for each directory change, and
-  // for each page of a ring.
-  class CrashChooser {
-   public:
-    virtual ~CrashChooser() = default;
-    virtual uint32_t Choose(uint32_t n) = 0;
-  };
-
-  FaultEnv();
-  // A disk that holds `image`, all of it durable.
-  explicit FaultEnv(const DiskImage& image, uint64_t random_seed = 1);
+  // An empty disk. The seed is that of FillRandom.
+  explicit FaultEnv(uint64_t random_seed = 1);
+  // A disk that holds `image`, all of it durable. FillRandom goes on where the env of the image
+  // was, so that no salt and no id is ever handed out twice.
+  explicit FaultEnv(const DiskImage& image);
   ~FaultEnv() override;
 
   // The Env interface; see env.h.
-  absl::StatusOr<std::unique_ptr<File>> OpenFile(std::string_view path, const OpenOptions& options) override;
+  absl::StatusOr<std::unique_ptr<File>> OpenFile(std::string_view path,
+                                                 const OpenOptions& options) override;
   absl::StatusOr<std::unique_ptr<Directory>> OpenDirectory(std::string_view path) override;
   absl::StatusOr<std::unique_ptr<RingMapping>> MapRing(std::string_view path, size_t size) override;
   absl::StatusOr<std::unique_ptr<FileLock>> Lock(std::string_view path, LockMode mode) override;
   absl::Status Rename(std::string_view from, std::string_view to) override;
   absl::Status Remove(std::string_view path) override;
   absl::StatusOr<bool> Exists(std::string_view path) override;
+  // Real, because threads wait in real time.
   uint64_t NowNanos() override;
   void FillRandom(char* buffer, size_t size) override;
 
-  // Faults.
   void AddRule(FaultRule rule);
   void ClearRules();
-  // All files together may hold this many bytes; beyond it writes and reservations fail with ENOSPC.
+  // The sizes of all files together may reach this many bytes. A write beyond it writes what fits,
+  // up to a sector's end, and fails with ENOSPC; a reservation or a ring beyond it fails.
   void SetCapacity(uint64_t bytes);
 
-  // How many operations that change the disk or sync (all but kRead, kOpen, kList, kLock) have taken effect.
+  // The number that the next numbered operation gets.
   uint64_t OperationCount() const;
-  // Power is cut before operation number `n` (counted as OperationCount does): it and all later ones fail with
-  // EIO, and CrashImage shows the disk as it was then. UINT64_MAX: never.
+  // Power is cut for good before operation number `n`, at once if that was already: from then on
+  // all operations fail with EIO, and the images show the disk as it was then. UINT64_MAX: not.
   void CutPowerAt(uint64_t n);
+  bool PowerIsCut() const;
 
-  // The disk after a power cut now (or at CutPowerAt's moment), unsynced things decided by `chooser`.
+  // The disk after a power cut now (or when it was cut), unsynced things decided by `chooser`,
+  // which is asked for each of them that makes a difference, in a fixed order; 0 stands for what
+  // was durable.
   DiskImage CrashImage(CrashChooser* chooser) const;
-  // With nothing that was not synced; with everything.
+  // With nothing that was not synced.
   DiskImage SyncedImage() const;
-  DiskImage FullImage() const;  // also what a killed process (not a power cut) leaves
+  // With everything: what a killed process, not a power cut, leaves.
+  DiskImage FullImage() const;
 
+  // All operations so far but for reads.
   std::vector<TraceEntry> Trace() const;
-  // Called under no lock after each recorded operation, with its entry: for monitors of ordering rules.
-  void SetObserver(std::function<void(const TraceEntry&)> observer);
+  // Called after each operation, reads too, by its thread and under no lock. It may use this env.
+  void SetObserver(Observer observer);
 
  private:
   class Disk;
-  std::shared_ptr<Disk> disk_;
-};
+  class OpenedFile;
+  class OpenedDirectory;
 
-// Chooses by a seeded generator: each thing is lost, kept, or partly kept with equal odds.
-class RandomChooser : public FaultEnv::CrashChooser {
- public:
-  explicit RandomChooser(uint64_t seed) : state_(seed * 0x9E3779B97F4A7C15u + 1) {}
-  uint32_t Choose(uint32_t n) override;
-
- private:
-  uint64_t state_;
+  const std::shared_ptr<Disk> disk_;
 };
 
 }  // namespace emdb

@@ -54,7 +54,8 @@ def count_cases(result):
     """Returns (passed, names of failed, skipped) of one run of one test."""
     passed, failed, skipped = 0, [], 0
     try:
-        cases = list(xml.etree.ElementTree.fromstring(read_output(result, "test.xml")).iter("testcase"))
+        root = xml.etree.ElementTree.fromstring(read_output(result, "test.xml"))
+        cases = list(root.iter("testcase"))
     except (OSError, xml.etree.ElementTree.ParseError):
         cases = []  # Missing or written only in part.
     for case in cases:

@@ -64,7 +64,7 @@ main() {
   export DEBIAN_FRONTEND=noninteractive
   as_root apt-get -qq update
   as_root apt-get -qq -y --no-install-recommends -o Dpkg::Use-Pty=0 install "${missing[@]}" \
-    </dev/null
+    </dev/null >/dev/null
 }
 
 main "$@"

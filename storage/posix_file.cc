@@ -1,0 +1,215 @@
+#include "storage/posix_file.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "storage/aligned_buffer.h"
+#include "storage/status.h"
+
+namespace emdb {
+namespace {
+
+constexpr mode_t kNewFileMode = 0644;
+
+// Calls `call` until it is not interrupted by a signal. Not for syncs and close(), which must never
+// be called twice.
+template <typename Call>
+auto RetryOnInterrupt(Call call) {
+  auto result = call();
+  while (result == -1 && errno == EINTR) result = call();
+  return result;
+}
+
+// Writes all of `data`; `write_some(data, offset)` writes a part of it and returns its length, or
+// -1 and errno. Returns 0 or an error number.
+template <typename WriteSome>
+int WriteAll(uint64_t offset, std::string_view data, WriteSome write_some) {
+  while (!data.empty()) {
+    const ssize_t written = RetryOnInterrupt([&] { return write_some(data, offset); });
+    if (written < 0) return errno;
+    if (written == 0) return EIO;
+    data.remove_prefix(static_cast<size_t>(written));
+    offset += static_cast<uint64_t>(written);
+  }
+  return 0;
+}
+
+int WriteBuffered(int fd, uint64_t offset, std::string_view data) {
+  return WriteAll(offset, data, [fd](std::string_view rest, uint64_t at) {
+    return ::pwrite(fd, rest.data(), rest.size(), static_cast<off_t>(at));
+  });
+}
+
+int WriteDurable(int fd, uint64_t offset, std::string_view data) {
+  return WriteAll(offset, data, [fd](std::string_view rest, uint64_t at) {
+    const iovec piece = {const_cast<char*>(rest.data()), rest.size()};
+    return ::pwritev2(fd, &piece, 1, static_cast<off_t>(at), RWF_DSYNC);
+  });
+}
+
+absl::StatusOr<uint64_t> SizeOf(int fd, const std::string& path) {
+  struct stat info;
+  if (::fstat(fd, &info) != 0) return IoError(errno, "fstat", path);
+  return static_cast<uint64_t>(info.st_size);
+}
+
+absl::Status SetSize(int fd, const std::string& path, uint64_t size) {
+  if (RetryOnInterrupt([&] { return ::ftruncate(fd, static_cast<off_t>(size)); }) != 0) {
+    return IoError(errno, "ftruncate", path);
+  }
+  return absl::OkStatus();
+}
+
+// Makes the file at least `end` bytes long with written zeros.
+absl::Status ExtendWithZeros(int fd, const std::string& path, uint64_t end) {
+  constexpr uint64_t kPieceBytes = 1 << 20;
+  EMDB_ASSIGN_OR_RETURN(uint64_t offset, SizeOf(fd, path));
+  if (offset >= end) return absl::OkStatus();
+
+  // Writes must be aligned where the file is open for direct I/O; the rest of the last block is
+  // there already.
+  const uint64_t unaligned = offset % kDirectAlignment;
+  if (unaligned != 0) {
+    offset = std::min(end, offset - unaligned + kDirectAlignment);
+    EMDB_RETURN_IF_ERROR(SetSize(fd, path, offset));
+  }
+  const AlignedBuffer zeros(kPieceBytes);
+  std::memset(zeros.data(), 0, zeros.size());
+  while (offset < end) {
+    const size_t piece = static_cast<size_t>(std::min<uint64_t>(end - offset, zeros.size()));
+    const int error = WriteBuffered(fd, offset, std::string_view(zeros.data(), piece));
+    if (error != 0) return IoError(error, "reserve by writing zeros", path);
+    offset += piece;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<FileDescriptor> OpenDescriptor(const std::string& path, int flags) {
+  const int fd =
+      RetryOnInterrupt([&] { return ::open(path.c_str(), flags | O_CLOEXEC, kNewFileMode); });
+  if (fd < 0) return IoError(errno, "open", path);
+  return FileDescriptor(fd);
+}
+
+absl::Status ReserveSpace(int fd, const std::string& path, uint64_t offset, uint64_t size) {
+  if (size == 0) return absl::OkStatus();
+  const int result = RetryOnInterrupt(
+      [&] { return ::fallocate(fd, 0, static_cast<off_t>(offset), static_cast<off_t>(size)); });
+  if (result == 0) return absl::OkStatus();
+  if (errno != EOPNOTSUPP && errno != ENOSYS) return IoError(errno, "fallocate", path);
+  return ExtendWithZeros(fd, path, offset + size);
+}
+
+absl::StatusOr<std::unique_ptr<File>> PosixFile::Open(std::string_view path,
+                                                      const OpenOptions& options) {
+  std::string name(path);
+  if (options.create && !options.write) return IoError(EINVAL, "create without writing", name);
+  int flags = options.write ? O_RDWR : O_RDONLY;
+  if (options.create) flags |= O_CREAT;
+  if (options.create && options.exclusive) flags |= O_EXCL;
+  if (options.direct) flags |= O_DIRECT;
+  absl::StatusOr<FileDescriptor> fd = OpenDescriptor(name, flags);
+  if (!fd.ok()) {
+    if (!options.direct || !absl::IsInvalidArgument(fd.status())) return fd.status();
+    return Annotate(fd.status(), "this file system has no direct I/O (O_DIRECT)");
+  }
+  return std::unique_ptr<File>(new PosixFile(std::move(name), *std::move(fd)));
+}
+
+absl::StatusOr<size_t> PosixFile::ReadAt(uint64_t offset, size_t size, char* buffer) const {
+  size_t done = 0;
+  while (done < size) {
+    const ssize_t got = RetryOnInterrupt([&] {
+      return ::pread(fd_.get(), buffer + done, size - done, static_cast<off_t>(offset + done));
+    });
+    if (got < 0) return IoError(errno, "read", path());
+    done += static_cast<size_t>(got);
+    // A direct read is cut at an unaligned place only by the end of the file, and must not go on
+    // from there.
+    if (got == 0 || (done < size && static_cast<size_t>(got) % kDirectAlignment != 0)) break;
+  }
+  return done;
+}
+
+absl::Status PosixFile::WriteAt(uint64_t offset, std::string_view data) {
+  const int error = WriteBuffered(fd_.get(), offset, data);
+  return error == 0 ? absl::OkStatus() : IoError(error, "write", path());
+}
+
+absl::Status PosixFile::WriteAtDurable(uint64_t offset, std::string_view data) {
+  // Relaxed: threads that see the old value only ask the kernel once more.
+  if (has_durable_write_.load(std::memory_order_relaxed)) {
+    const int error = WriteDurable(fd_.get(), offset, data);
+    if (error == 0) return absl::OkStatus();
+    if (error != EOPNOTSUPP && error != ENOSYS) return IoError(error, "durable write", path());
+    has_durable_write_.store(false, std::memory_order_relaxed);
+  }
+  EMDB_RETURN_IF_ERROR(WriteAt(offset, data));
+  return SyncData();
+}
+
+absl::Status PosixFile::SyncData() {
+  // Not even after EINTR a second time: an error may have been reported and cleared by the first.
+  if (::fdatasync(fd_.get()) != 0) return IoError(errno, "fdatasync", path());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<uint64_t> PosixFile::Size() const { return SizeOf(fd_.get(), path()); }
+
+absl::Status PosixFile::Truncate(uint64_t size) { return SetSize(fd_.get(), path(), size); }
+
+absl::Status PosixFile::Reserve(uint64_t offset, uint64_t size) {
+  return ReserveSpace(fd_.get(), path(), offset, size);
+}
+
+absl::Status PosixFile::Close() {
+  // Linux frees the descriptor even when it says EINTR, so that is no error and no reason to close
+  // again.
+  if (::close(fd_.Release()) != 0 && errno != EINTR) return IoError(errno, "close", path());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Directory>> PosixDirectory::Open(std::string_view path) {
+  std::string name(path);
+  EMDB_ASSIGN_OR_RETURN(FileDescriptor fd, OpenDescriptor(name, O_RDONLY | O_DIRECTORY));
+  return std::unique_ptr<Directory>(new PosixDirectory(std::move(name), std::move(fd)));
+}
+
+absl::Status PosixDirectory::Sync() {
+  if (::fsync(fd_.get()) != 0) return IoError(errno, "fsync directory", path_);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<std::string>> PosixDirectory::List() const {
+  // An open directory has one read position: listing through a descriptor of its own keeps threads
+  // apart.
+  FileDescriptor fd(::openat(fd_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid()) return IoError(errno, "open directory", path_);
+  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fd.get()), ::closedir);
+  if (stream == nullptr) return IoError(errno, "fdopendir", path_);
+  fd.Release();
+
+  std::vector<std::string> names;
+  errno = 0;
+  while (const dirent* entry = ::readdir(stream.get())) {
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+    errno = 0;
+  }
+  if (errno != 0) return IoError(errno, "readdir", path_);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+}  // namespace emdb

@@ -1,0 +1,65 @@
+// PosixFile and PosixDirectory: File and Directory on descriptors of the operating system.
+
+#ifndef EMDB_STORAGE_POSIX_FILE_H_
+#define EMDB_STORAGE_POSIX_FILE_H_
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "storage/env.h"
+#include "storage/file.h"
+#include "storage/file_descriptor.h"
+
+namespace emdb {
+
+// open(2) with O_CLOEXEC, again after EINTR. The status names `path`.
+absl::StatusOr<FileDescriptor> OpenDescriptor(const std::string& path, int flags);
+
+// Reserves [offset, offset + size) with fallocate(2), making the file longer if needed. Where the
+// file system cannot do that, writes zeros behind the end of the file; then holes before it stay
+// holes.
+absl::Status ReserveSpace(int fd, const std::string& path, uint64_t offset, uint64_t size);
+
+class PosixFile final : public File {
+ public:
+  static absl::StatusOr<std::unique_ptr<File>> Open(std::string_view path,
+                                                    const OpenOptions& options);
+
+  absl::StatusOr<size_t> ReadAt(uint64_t offset, size_t size, char* buffer) const override;
+  absl::Status WriteAt(uint64_t offset, std::string_view data) override;
+  absl::Status WriteAtDurable(uint64_t offset, std::string_view data) override;
+  absl::Status SyncData() override;
+  absl::StatusOr<uint64_t> Size() const override;
+  absl::Status Truncate(uint64_t size) override;
+  absl::Status Reserve(uint64_t offset, uint64_t size) override;
+  absl::Status Close() override;
+
+ private:
+  PosixFile(std::string path, FileDescriptor fd) : File(std::move(path)), fd_(std::move(fd)) {}
+
+  FileDescriptor fd_;
+  // False once the file system has refused RWF_DSYNC.
+  std::atomic<bool> has_durable_write_{true};
+};
+
+class PosixDirectory final : public Directory {
+ public:
+  static absl::StatusOr<std::unique_ptr<Directory>> Open(std::string_view path);
+
+  absl::Status Sync() override;
+  absl::StatusOr<std::vector<std::string>> List() const override;
+
+ private:
+  PosixDirectory(std::string path, FileDescriptor fd)
+      : path_(std::move(path)), fd_(std::move(fd)) {}
+
+  const std::string path_;
+  const FileDescriptor fd_;
+};
+
+}  // namespace emdb
+
+#endif  // EMDB_STORAGE_POSIX_FILE_H_

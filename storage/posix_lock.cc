@@ -1,0 +1,110 @@
+#include "storage/posix_lock.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "storage/posix_file.h"
+#include "storage/status.h"
+
+namespace emdb {
+namespace {
+
+absl::Status LockedBy(std::string_view path, std::string_view holder) {
+  return absl::FailedPreconditionError(absl::StrCat(
+      "lock ", ToAbsl(path), ": held by ", ToAbsl(holder), "; close the store there first"));
+}
+
+std::string DescribeProcess(pid_t process) {
+  return process == ::getpid() ? "this process" : absl::StrCat("process ", process);
+}
+
+// The process that /proc/locks names for a flock on the file, as words for a message. Its lines are
+// "1: FLOCK  ADVISORY  WRITE 1234 fe:00:5678 0 EOF", device in hexadecimal; those with "->" are
+// waiting.
+std::string HolderFromSystem(dev_t device, ino_t inode) {
+  std::ifstream locks("/proc/locks");
+  std::string line;
+  while (std::getline(locks, line)) {
+    int process = 0;
+    unsigned major_number = 0;
+    unsigned minor_number = 0;
+    unsigned long long number = 0;
+    if (std::sscanf(line.c_str(), "%*d: FLOCK %*s %*s %d %x:%x:%llu", &process, &major_number,
+                    &minor_number, &number) != 4) {
+      continue;
+    }
+    const bool same = makedev(major_number, minor_number) == device && number == inode;
+    // A process outside of this pid namespace shows as 0 or -1.
+    if (same && process > 0) return DescribeProcess(process);
+  }
+  return "another process";
+}
+
+}  // namespace
+
+class PosixLocks::HeldLock final : public FileLock {
+ public:
+  HeldLock(PosixLocks* locks, FileId id, FileDescriptor fd)
+      : locks_(locks), id_(id), fd_(std::move(fd)), process_(::getpid()) {}
+  ~HeldLock() override { locks_->Release(id_, std::move(fd_), process_); }
+
+ private:
+  PosixLocks* const locks_;
+  const FileId id_;
+  FileDescriptor fd_;
+  const pid_t process_;
+};
+
+absl::StatusOr<std::unique_ptr<FileLock>> PosixLocks::Lock(std::string_view path, LockMode mode) {
+  const std::string name(path);
+  // Writable for an exclusive lock, because network file systems ask for it.
+  EMDB_ASSIGN_OR_RETURN(FileDescriptor fd,
+                        OpenDescriptor(name, mode == LockMode::kExclusive ? O_RDWR : O_RDONLY));
+  struct stat info;
+  if (::fstat(fd.get(), &info) != 0) return IoError(errno, "fstat", name);
+  const FileId id(info.st_dev, info.st_ino);
+  EMDB_RETURN_IF_ERROR(Acquire(id, name, fd.get(), mode));
+  return std::make_unique<HeldLock>(this, id, std::move(fd));
+}
+
+absl::Status PosixLocks::Acquire(FileId id, const std::string& path, int fd, LockMode mode) {
+  MutexLock lock(&mutex_);
+  const auto found = held_.find(id);
+  const bool held = found != held_.end();
+  if (held && (mode == LockMode::kExclusive || found->second.mode == LockMode::kExclusive)) {
+    return LockedBy(path, DescribeProcess(found->second.process));
+  }
+  const int operation = (mode == LockMode::kExclusive ? LOCK_EX : LOCK_SH) | LOCK_NB;
+  int result = ::flock(fd, operation);
+  while (result != 0 && errno == EINTR) result = ::flock(fd, operation);
+  if (result != 0) {
+    if (errno != EWOULDBLOCK) return IoError(errno, "flock", path);
+    return LockedBy(path, HolderFromSystem(id.first, id.second));
+  }
+  if (held) {
+    ++found->second.count;
+  } else {
+    held_.emplace(id, Holders{mode, 1, ::getpid()});
+  }
+  return absl::OkStatus();
+}
+
+void PosixLocks::Release(FileId id, FileDescriptor fd, pid_t process) {
+  MutexLock lock(&mutex_);
+  // Unlocked at once, though a child that was forked meanwhile still has the descriptor. Such a
+  // child itself only closes its copy: unlocking would take the lock from its parent. An error
+  // leaves the lock to the close.
+  if (process == ::getpid()) (void)::flock(fd.get(), LOCK_UN);
+  const auto found = held_.find(id);
+  if (--found->second.count == 0) held_.erase(found);
+}
+
+}  // namespace emdb

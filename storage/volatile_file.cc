@@ -1,0 +1,140 @@
+#include "storage/volatile_file.h"
+
+#include <algorithm>
+#include <string>
+
+namespace emdb {
+
+void VolatileFile::Write(uint64_t offset, std::string_view data) {
+  if (data.empty()) return;
+  current_.Write(offset, data);
+  RecordSectors(offset, data.size());
+  RecordSize();
+}
+
+void VolatileFile::WriteDurable(uint64_t offset, std::string_view data) {
+  if (data.empty()) return;
+  Write(offset, data);
+  const uint64_t end = offset + data.size();
+
+  // The oldest size that holds the data is durable now; younger ones may still be lost.
+  std::vector<uint64_t>& sizes = unsynced_sizes_;
+  if (durable_.size() < end) {
+    const auto first = std::find_if(sizes.begin(), sizes.end(),
+                                    [end](uint64_t candidate) { return candidate >= end; });
+    durable_.Resize(*first);
+    sizes.erase(sizes.begin(), first + 1);
+  }
+  std::erase_if(sizes, [end](uint64_t candidate) { return candidate < end; });
+
+  const uint64_t begin_sector = offset / kSectorBytes;
+  const uint64_t end_sector = (end + kSectorBytes - 1) / kSectorBytes;
+  const uint64_t begin = begin_sector * kSectorBytes;
+  std::string sectors((end_sector - begin_sector) * kSectorBytes, '\0');
+  sectors.resize(current_.Read(begin, sectors.size(), sectors.data()));
+  const uint64_t size = durable_.size();
+  durable_.Write(begin, sectors);
+  durable_.Resize(size);
+  unsynced_sectors_.erase(unsynced_sectors_.lower_bound(begin_sector),
+                          unsynced_sectors_.lower_bound(end_sector));
+  // What the last sector has behind the durable size is still in the balance.
+  RecordSectors(begin, sectors.size());
+}
+
+void VolatileFile::Resize(uint64_t size) {
+  const uint64_t old_size = this->size();
+  if (size == old_size) return;
+  const bool was_mapped = current_.is_mapped();
+  current_.Resize(size);
+  if (was_mapped) RecordSectors(0, size);
+  if (size < old_size) RecordSectors(size, old_size - size);
+  RecordSize();
+}
+
+absl::StatusOr<std::unique_ptr<RingMapping>> VolatileFile::Map(std::string_view path, size_t size) {
+  Resize(size);
+  return current_.Map(path, size);
+}
+
+void VolatileFile::Sync() {
+  if (current_.is_mapped()) {
+    durable_ = current_.Snapshot();
+  } else {
+    for (const auto& [number, versions] : unsynced_sectors_) {
+      const Sector& newest = versions.back();
+      durable_.Write(number * kSectorBytes, std::string_view(newest.data(), newest.size()));
+    }
+    durable_.Resize(size());
+  }
+  DropUnsynced();
+}
+
+void VolatileFile::DropUnsynced() {
+  unsynced_sectors_.clear();
+  unsynced_sizes_.clear();
+}
+
+void VolatileFile::Freeze() {
+  if (current_.is_mapped()) frozen_ring_ = current_.Snapshot();
+}
+
+SparseBytes VolatileFile::Newest() const {
+  return frozen_ring_.has_value() ? *frozen_ring_ : current_.Snapshot();
+}
+
+SparseBytes VolatileFile::AfterPowerCut(CrashChooser* chooser) const {
+  SparseBytes result = durable_;
+  uint64_t size = durable_.size();
+  if (!unsynced_sizes_.empty()) {
+    const uint32_t choice = chooser->Choose(static_cast<uint32_t>(unsynced_sizes_.size() + 1));
+    if (choice > 0) size = unsynced_sizes_[choice - 1];
+  }
+  if (current_.is_mapped()) {
+    ChooseRingPages(chooser, &result);
+  } else {
+    for (const auto& [number, versions] : unsynced_sectors_) {
+      const uint32_t choice = chooser->Choose(static_cast<uint32_t>(versions.size() + 1));
+      if (choice == 0) continue;
+      const Sector& sector = versions[choice - 1];
+      result.Write(number * kSectorBytes, std::string_view(sector.data(), sector.size()));
+    }
+  }
+  result.Resize(size);
+  return result;
+}
+
+void VolatileFile::ChooseRingPages(CrashChooser* chooser, SparseBytes* result) const {
+  const SparseBytes newest = Newest();
+  for (uint64_t offset = 0; offset < newest.size(); offset += kRingPageBytes) {
+    const std::string page = newest.Read(offset, kRingPageBytes);
+    std::string durable = durable_.Read(offset, kRingPageBytes);
+    durable.resize(page.size());
+    if (page != durable && chooser->Choose(2) == 1) result->Write(offset, page);
+  }
+}
+
+void VolatileFile::RecordSectors(uint64_t offset, uint64_t size) {
+  const uint64_t end = (offset + size + kSectorBytes - 1) / kSectorBytes;
+  auto recorded = unsynced_sectors_.lower_bound(offset / kSectorBytes);
+  for (uint64_t number = offset / kSectorBytes; number < end; ++number) {
+    Sector now{};
+    current_.Read(number * kSectorBytes, kSectorBytes, now.data());
+    if (recorded != unsynced_sectors_.end() && recorded->first == number) {
+      if (now != recorded->second.back()) recorded->second.push_back(now);
+      ++recorded;
+      continue;
+    }
+    Sector durable{};
+    durable_.Read(number * kSectorBytes, kSectorBytes, durable.data());
+    if (now != durable) {
+      unsynced_sectors_.emplace_hint(recorded, number, std::vector<Sector>{now});
+    }
+  }
+}
+
+void VolatileFile::RecordSize() {
+  const uint64_t before = unsynced_sizes_.empty() ? durable_.size() : unsynced_sizes_.back();
+  if (size() != before) unsynced_sizes_.push_back(size());
+}
+
+}  // namespace emdb
