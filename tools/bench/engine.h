@@ -105,6 +105,7 @@ struct EngineInfo {
   std::string setup;       // how it is configured, one line
   std::string durability;  // what kSynced and kUnsynced are for it, one line
   std::function<absl::StatusOr<std::unique_ptr<Engine>>(const EngineOptions& options)> open;
+  bool has_log = true;  // which an open after a crash replays
 };
 
 }  // namespace emdb::bench
