@@ -305,7 +305,8 @@ EngineInfo LmdbInfo() {
           "synced: a commit of its own with fdatasync and a synced header. unsynced: "
           "MDB_NOSYNC, on disk when the kernel writes it; a power cut may damage the "
           "whole file",
-      .open = LmdbEngine::Open};
+      .open = LmdbEngine::Open,
+      .has_log = false};
 }
 
 }  // namespace emdb::bench

@@ -48,6 +48,15 @@ std::string_view UnitName(Unit unit) {
   return "";
 }
 
+void Measurement::Extend(const Measurement& more) {
+  seconds += more.seconds;
+  cpu_seconds += more.cpu_seconds;
+  syncs += more.syncs;
+  bytes_written += more.bytes_written;
+  bytes_read += more.bytes_read;
+  value = static_cast<double>(operations) / seconds;
+}
+
 JsonValue Measurement::ToJson() const {
   JsonValue json = JsonValue::MakeObject();
   json.Add("type", "measurement");

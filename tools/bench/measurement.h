@@ -50,6 +50,9 @@ struct Measurement {
   LatencySummary latency;
   std::vector<SecondOfSeries> series;
 
+  // Adds what `more` took to this rate: the same operations, with work that followed them.
+  void Extend(const Measurement& more);
+
   JsonValue ToJson() const;
   static Measurement FromJson(const JsonValue& json);
 };

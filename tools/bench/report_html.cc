@@ -49,7 +49,7 @@ td.n,th.n{text-align:right;white-space:nowrap}
 .legend i{display:inline-block;width:.8rem;height:.8rem;border-radius:2px;margin-right:.3rem;
 vertical-align:-1px;print-color-adjust:exact;-webkit-print-color-adjust:exact}
 svg{width:100%;height:auto;display:block}
-svg .grid{stroke:var(--line)}svg .label{fill:var(--soft);font-size:12px}
+svg .grid{stroke:var(--line)}svg .label{fill:var(--soft);font-size:11px}
 svg .curve{fill:none;stroke-width:1.8;stroke-linejoin:round}
 .failed{color:var(--bad);font-weight:600}
 @media print{body{max-width:none;padding:0;font-size:11px}.card{background:none}}

@@ -23,7 +23,7 @@ constexpr std::array kHeadlines = std::to_array<Headline>({
     {"commit", "1 thread", "durable commits, 1 thread"},
     {"commit", "8 threads", "durable commits, 8 threads"},
     {"commit", "64 threads", "durable commits, 64 threads"},
-    {"first-table", "load", "load, 24 + 150 bytes, random keys"},
+    {"first-table", "load, settled", "load, 24 + 150 bytes, random keys"},
     {"redb", "durable batches of 1,000, rows", "durable batches of 1,000"},
     {"redb", "unsynced single writes", "unsynced writes"},
     {"db_bench-100", "fillrandom, settled", "random fill, settled"},
@@ -83,7 +83,7 @@ std::string Line(double x1, double y1, double x2, double y2, const char* css_cla
 class RatioAxis {
  public:
   static constexpr double kLeft = 270;
-  static constexpr double kRight = 690;
+  static constexpr double kRight = 620;
 
   explicit RatioAxis(const std::vector<RatioRow>& rows) {
     for (const RatioRow& row : rows) {
@@ -97,11 +97,17 @@ class RatioAxis {
   }
 
   std::string Grid(double top, double bottom) const {
+    constexpr double kLabelWidth = 40;
     std::string out;
+    double labelled_to = kLeft - kLabelWidth;
     for (const double ratio :
          {0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0}) {
       if (ratio < low_ || ratio > high_) continue;
       out += Line(X(ratio), top, X(ratio), bottom, "grid");
+      // Neighbours, and the 1, must not run into one another.
+      if (X(ratio) - labelled_to < kLabelWidth || std::fabs(X(ratio) - X(1)) < kLabelWidth)
+        continue;
+      labelled_to = X(ratio);
       out += Text(X(ratio), bottom + 16, "class=\"note\" text-anchor=\"middle\"",
                   absl::StrFormat("%gx", ratio));
     }
@@ -117,8 +123,8 @@ class RatioAxis {
 // The area of a chart of curves and the scale of its values.
 class ChartArea {
  public:
-  static constexpr double kWidth = 640;
-  static constexpr double kHeight = 240;
+  static constexpr double kWidth = 380;
+  static constexpr double kHeight = 200;
 
   ChartArea(const std::vector<Curve>& curves, const ChartOptions& options) : options_(options) {
     double low = 1e300;
@@ -157,7 +163,7 @@ class ChartArea {
       out += Text(kLeft - 6, Y(value) + 4, "class=\"label\" text-anchor=\"end\"",
                   options_.format == nullptr ? FormatCount(value) : options_.format(value));
     }
-    const size_t step = options_.x_labels.empty() ? std::max<size_t>(1, points_ / 6) : 1;
+    const size_t step = options_.x_labels.empty() ? std::max<size_t>(1, points_ / 5) : 1;
     for (size_t i = 0; i < points_; i += step) {
       const std::string label =
           i < options_.x_labels.size() ? options_.x_labels[i] : absl::StrCat(i + 1, " s");
@@ -167,8 +173,8 @@ class ChartArea {
   }
 
  private:
-  static constexpr double kLeft = 70;
-  static constexpr double kRight = 24;
+  static constexpr double kLeft = 58;
+  static constexpr double kRight = 20;
   static constexpr double kTop = 10;
   static constexpr double kBottom = 28;
 

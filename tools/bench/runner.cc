@@ -78,6 +78,10 @@ absl::Status Runner::Run() {
 // All stages in one directory. Returns whether the run was stopped.
 absl::StatusOr<bool> Runner::RunJob(const PlannedWorkload& planned, const EngineInfo& engine,
                                     const RunnerObserver::Job& job) {
+  if (planned.workload.needs_log && !engine.has_log) {
+    if (job.repetition == 0) AddFailure(job, "has no log to replay", /*is_skip=*/true);
+    return false;
+  }
   const std::string directory = absl::StrCat(plan_->directory, "/", job.workload, ".", job.engine);
   std::error_code error;
   const auto remove_store = [&directory] {

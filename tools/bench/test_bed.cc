@@ -70,11 +70,7 @@ absl::Status TestBed::RunThenFlush(const PhaseOptions& options, Operation operat
   EMDB_ASSIGN_OR_RETURN(Measurement measurement, Measure(options, operation));
   EMDB_ASSIGN_OR_RETURN(const Measurement flush, TimeCall(options.name, context_->progress(),
                                                           [this] { return engine_->Flush(); }));
-  measurement.seconds += flush.seconds;
-  measurement.cpu_seconds += flush.cpu_seconds;
-  measurement.syncs += flush.syncs;
-  measurement.bytes_written += flush.bytes_written;
-  measurement.value = static_cast<double>(measurement.operations) / measurement.seconds;
+  measurement.Extend(flush);
   return context_->Emit(std::move(measurement));
 }
 
@@ -98,13 +94,33 @@ absl::Status TestBed::LoadQuietly(uint64_t begin, uint64_t end) {
   return absl::OkStatus();
 }
 
-absl::Status TestBed::Load(std::string_view phase, uint64_t begin, uint64_t end) {
+absl::StatusOr<Measurement> TestBed::MeasureLoad(std::string_view phase, uint64_t begin,
+                                                 uint64_t end) {
   EMDB_ASSIGN_OR_RETURN(Measurement measurement, TimeCall(phase, context_->progress(),
                                                           [&] { return LoadQuietly(begin, end); }));
   measurement.unit = Unit::kPerSecond;
   measurement.operations = end - begin;
   measurement.value = static_cast<double>(measurement.operations) / measurement.seconds;
-  return context_->Emit(std::move(measurement));
+  return measurement;
+}
+
+absl::Status TestBed::Load(std::string_view phase, uint64_t begin, uint64_t end) {
+  return context_->Emit(MeasureLoad(phase, begin, end));
+}
+
+absl::Status TestBed::LoadAndSettle(std::string_view phase, uint64_t begin, uint64_t end) {
+  EMDB_ASSIGN_OR_RETURN(Measurement load, MeasureLoad(phase, begin, end));
+  return SendAndSettle(std::move(load));
+}
+
+absl::Status TestBed::SendAndSettle(Measurement work) {
+  EMDB_RETURN_IF_ERROR(context_->Emit(work));
+  work.phase += ", settled";
+  EMDB_ASSIGN_OR_RETURN(const Measurement settling, TimeCall(work.phase, context_->progress(),
+                                                             [this] { return engine_->Settle(); }));
+  work.Extend(settling);
+  work.latency = {};
+  return context_->Emit(std::move(work));
 }
 
 absl::Status TestBed::ScanAll(std::string_view phase, bool forward) {

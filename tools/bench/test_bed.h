@@ -50,6 +50,8 @@ class TestBed {
 
   // Loads ids [begin, end) in the order of ids, by the engine's own way of loading.
   absl::Status Load(std::string_view phase, uint64_t begin, uint64_t end);
+  // Load, and then the rate with the time until the engine has settled, as <phase>, settled.
+  absl::Status LoadAndSettle(std::string_view phase, uint64_t begin, uint64_t end);
   // The same records without a measurement.
   absl::Status LoadQuietly(uint64_t begin, uint64_t end);
   // Flushes, as part of the figure; reported as operations a second over both.
@@ -59,6 +61,9 @@ class TestBed {
   absl::Status Count(std::string_view phase);
   absl::Status SeekAndRead(const PhaseOptions& options, int rows, CheckedSession::CursorUse use);
   absl::Status Settle(std::string_view phase);
+  // Sends `work`, and then the rate of the same operations with the time until the engine has
+  // settled after them, as <phase>, settled.
+  absl::Status SendAndSettle(Measurement work);
   absl::Status Compact(std::string_view phase);
   absl::Status DiskUsage(std::string_view phase);
   absl::Status Close();
@@ -69,6 +74,7 @@ class TestBed {
  private:
   TestBed(StageContext* context, const TestBedOptions& options);
 
+  absl::StatusOr<Measurement> MeasureLoad(std::string_view phase, uint64_t begin, uint64_t end);
   absl::Status SendTimed(std::string_view phase, absl::FunctionRef<absl::Status()> call);
 
   StageContext* const context_;

@@ -63,6 +63,7 @@ struct Workload {
   std::string summary;  // one line
   std::vector<Stage> stages;
   uint64_t memory_limit_bytes = 0;  // 0: none
+  bool needs_log = false;           // engines without one are passed over
 };
 
 }  // namespace emdb::bench

@@ -38,11 +38,7 @@ absl::Status RunWrites(const Shape& shape, StageContext* context, TestBed* bed) 
                           EMDB_RETURN_IF_ERROR(bed->engine().Settle());
                           return bed->engine().Flush();
                         }));
-  writes.seconds += settle.seconds;
-  writes.cpu_seconds += settle.cpu_seconds;
-  writes.syncs += settle.syncs;
-  writes.bytes_written += settle.bytes_written;
-  writes.value = static_cast<double>(writes.operations) / writes.seconds;
+  writes.Extend(settle);
   const double bytes_per_byte =
       static_cast<double>(writes.bytes_written) /
       static_cast<double>(writes.operations * bed->dataset().record_bytes());

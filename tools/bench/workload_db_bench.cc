@@ -61,28 +61,18 @@ absl::Status RunFillSequential(const Shape& shape, StageContext* context) {
   return bed->Close();
 }
 
-absl::Status RunFillRandom(const Shape& shape, StageContext* context, TestBed* bed) {
-  EMDB_ASSIGN_OR_RETURN(const Measurement fill,
+absl::Status RunFillRandom(const Shape& shape, TestBed* bed) {
+  EMDB_ASSIGN_OR_RETURN(Measurement fill,
                         bed->Measure({.name = "fillrandom", .max_operations = shape.records},
                                      [&shape](CheckedSession* session, Worker* worker) {
                                        return session->Put(shape.Shuffled(worker->operations() - 1),
                                                            Durability::kUnsynced);
                                      }));
-  EMDB_RETURN_IF_ERROR(context->Emit(fill));
-  // With the time until everything is where reads expect it.
-  EMDB_ASSIGN_OR_RETURN(Measurement settled, TimeCall("fillrandom, settled", context->progress(),
-                                                      [bed] { return bed->engine().Settle(); }));
-  settled.unit = Unit::kPerSecond;
-  settled.operations = fill.operations;
-  settled.seconds += fill.seconds;
-  settled.cpu_seconds += fill.cpu_seconds;
-  settled.bytes_written += fill.bytes_written;
-  settled.value = static_cast<double>(fill.operations) / settled.seconds;
-  return context->Emit(std::move(settled));
+  return bed->SendAndSettle(std::move(fill));
 }
 
-absl::Status RunWrites(const Shape& shape, StageContext* context, TestBed* bed) {
-  EMDB_RETURN_IF_ERROR(RunFillRandom(shape, context, bed));
+absl::Status RunWrites(const Shape& shape, TestBed* bed) {
+  EMDB_RETURN_IF_ERROR(RunFillRandom(shape, bed));
   const auto random_put = [&shape](Durability durability) {
     return [&shape, durability](CheckedSession* session, Worker* worker) {
       return session->Put(worker->random()->Below(shape.records), durability);
@@ -147,7 +137,7 @@ absl::Status RunReadsWhileWriting(const Shape& shape, StageContext* context, Tes
 absl::Status RunRest(const Shape& shape, StageContext* context) {
   EMDB_ASSIGN_OR_RETURN(const std::unique_ptr<TestBed> bed,
                         TestBed::Open(context, shape.BedOptions("fillrandom")));
-  EMDB_RETURN_IF_ERROR(RunWrites(shape, context, bed.get()));
+  EMDB_RETURN_IF_ERROR(RunWrites(shape, bed.get()));
   EMDB_RETURN_IF_ERROR(RunReads(shape, bed.get()));
   EMDB_RETURN_IF_ERROR(RunReadsWhileWriting(shape, context, bed.get()));
   EMDB_RETURN_IF_ERROR(bed->VerifyAll());

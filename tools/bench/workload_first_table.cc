@@ -24,8 +24,7 @@ absl::Status RunMain(const Sizing& sizing, StageContext* context) {
   const uint64_t records = sizing.Scaled(kRecords);
   EMDB_ASSIGN_OR_RETURN(const std::unique_ptr<TestBed> bed,
                         TestBed::Open(context, BedOptions(sizing)));
-  EMDB_RETURN_IF_ERROR(bed->Load("load", 0, records));
-  EMDB_RETURN_IF_ERROR(bed->Settle("settle after load"));
+  EMDB_RETURN_IF_ERROR(bed->LoadAndSettle("load", 0, records));
   EMDB_RETURN_IF_ERROR(bed->RunDurable(
       {.name = "durable single puts", .max_operations = sizing.Scaled(kDurablePuts)},
       [records](CheckedSession* session, Worker* worker) {

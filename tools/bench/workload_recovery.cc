@@ -73,7 +73,8 @@ Workload RecoveryWorkload(const Sizing& sizing, uint64_t log_megabytes) {
           .stages = {{.name = "fill", .run = fill, .ends_by_kill = true},
                      {.name = "killed", .run = reopen_killed},
                      {.name = "clean", .run = reopen_clean}},
-          .memory_limit_bytes = 0};
+          .memory_limit_bytes = 0,
+          .needs_log = true};
 }
 
 }  // namespace emdb::bench

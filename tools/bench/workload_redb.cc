@@ -42,7 +42,7 @@ std::vector<uint64_t> Ids(uint64_t first, uint64_t count, uint64_t step) {
 }
 
 absl::Status RunWrites(const Shape& shape, TestBed* bed) {
-  EMDB_RETURN_IF_ERROR(bed->Load("bulk load", 0, shape.loaded));
+  EMDB_RETURN_IF_ERROR(bed->LoadAndSettle("bulk load", 0, shape.loaded));
   EMDB_RETURN_IF_ERROR(bed->RunDurable(
       {.name = "durable single writes", .max_operations = shape.durable},
       [&shape](CheckedSession* session, Worker* worker) {
