@@ -1,5 +1,5 @@
-// EMDB_CHECK(condition): ends the process with file, line and condition when a programmer's error is found.
-// Never for bytes that were read from disk: those are DataLoss statuses.
+// EMDB_CHECK(condition): ends the process with file, line and condition when a programmer's error
+// is found. Never for bytes that were read from disk: those are DataLoss statuses.
 
 #ifndef EMDB_STORAGE_CHECK_H_
 #define EMDB_STORAGE_CHECK_H_
@@ -16,10 +16,10 @@ namespace emdb {
 
 }  // namespace emdb
 
-#define EMDB_CHECK(condition)                                             \
-  do {                                                                    \
-    if (!(condition)) [[unlikely]]                                        \
-      ::emdb::CheckFailed(#condition, __FILE__, __LINE__);                \
+#define EMDB_CHECK(condition)                              \
+  do {                                                     \
+    if (!(condition)) [[unlikely]]                         \
+      ::emdb::CheckFailed(#condition, __FILE__, __LINE__); \
   } while (false)
 
 #endif  // EMDB_STORAGE_CHECK_H_

@@ -1,7 +1,7 @@
 // Little-endian fixed-width integers and LEB128 varints: the only way numbers get to and from disk.
 //
-// The fixed functions work at any alignment. GetVarint* check bounds and return nullptr for bytes that are not a
-// varint within [p, limit): they are for bytes from disk.
+// The fixed functions work at any alignment. GetVarint* check bounds and return nullptr for bytes
+// that are not a varint within [p, limit): they are for bytes from disk.
 
 #ifndef EMDB_STORAGE_CODING_H_
 #define EMDB_STORAGE_CODING_H_
@@ -37,7 +37,9 @@ inline void Store64(char* p, uint64_t v) { StoreLe(p, v); }
 inline constexpr size_t kMaxVarint32Bytes = 5;
 inline constexpr size_t kMaxVarint64Bytes = 10;
 
-inline size_t VarintLength(uint64_t v) { return (static_cast<size_t>(std::bit_width(v | 1)) + 6) / 7; }
+inline size_t VarintLength(uint64_t v) {
+  return (static_cast<size_t>(std::bit_width(v | 1)) + 6) / 7;
+}
 
 // Writes `v` at `p` and returns the byte behind it.
 inline char* PutVarint64(char* p, uint64_t v) {

@@ -1,7 +1,7 @@
 // CRC32C (Castagnoli, polynomial 0x1EDC6F41, reflected), as in RFC 3720 appendix B.4.
 //
-// Uses the processor's crc32 instruction when it has one (checked at run time), three streams at once for long
-// inputs, and slicing-by-8 otherwise. Thread safe.
+// Uses the processor's crc32 instruction when it has one (checked at run time), three streams at
+// once for long inputs, and slicing-by-8 otherwise. Thread safe.
 
 #ifndef EMDB_STORAGE_CRC32C_H_
 #define EMDB_STORAGE_CRC32C_H_

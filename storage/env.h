@@ -1,8 +1,10 @@
-// Env: the file system, the clock and the source of randomness, as one interface that tests replace.
+// Env: the file system, the clock and the source of randomness, as one interface that tests
+// replace.
 //
-// Implementations: PosixEnv (posix_env.h) for real files; MemEnv (mem_env.h) for databases that live in memory;
-// FaultEnv (fault_env.h, testonly) that injects errors and yields the images a crash can leave. All are safe from
-// many threads. Paths are as the operating system takes them; a relative one is relative to the working directory.
+// Implementations: PosixEnv (posix_env.h) for real files; MemEnv (mem_env.h) for databases that
+// live in memory; FaultEnv (fault_env.h, testonly) that injects errors and yields the images a
+// crash can leave. All are safe from many threads. Paths are as the operating system takes them; a
+// relative one is relative to the working directory.
 
 #ifndef EMDB_STORAGE_ENV_H_
 #define EMDB_STORAGE_ENV_H_
@@ -22,7 +24,8 @@ struct OpenOptions {
   bool write = false;      // for reading only otherwise
   bool create = false;     // make it if it is missing (needs write)
   bool exclusive = false;  // with create: AlreadyExists if it is there
-  bool direct = false;     // bypass the page cache (O_DIRECT): InvalidArgument where the file system cannot
+  bool direct =
+      false;  // bypass the page cache (O_DIRECT): InvalidArgument where the file system cannot
 };
 
 enum class LockMode { kShared, kExclusive };
@@ -31,19 +34,23 @@ class Env {
  public:
   virtual ~Env() = default;
 
-  virtual absl::StatusOr<std::unique_ptr<File>> OpenFile(std::string_view path, const OpenOptions& options) = 0;
+  virtual absl::StatusOr<std::unique_ptr<File>> OpenFile(std::string_view path,
+                                                         const OpenOptions& options) = 0;
   virtual absl::StatusOr<std::unique_ptr<Directory>> OpenDirectory(std::string_view path) = 0;
 
-  // Opens or makes `path`, gives it exactly `size` bytes (a multiple of the page size; new bytes are zeros) with
-  // their space reserved, and maps it.
-  virtual absl::StatusOr<std::unique_ptr<RingMapping>> MapRing(std::string_view path, size_t size) = 0;
+  // Opens or makes `path`, gives it exactly `size` bytes (a multiple of the page size; new bytes
+  // are zeros) with their space reserved, and maps it.
+  virtual absl::StatusOr<std::unique_ptr<RingMapping>> MapRing(std::string_view path,
+                                                               size_t size) = 0;
 
-  // Locks the existing file `path` against other processes and against this one (flock on a descriptor of its
-  // own, and a registry in this process). FailedPrecondition, naming the holder where the system tells, if it is
-  // held in a mode that excludes `mode`. A refused attempt leaves the holder's lock untouched.
+  // Locks the existing file `path` against other processes and against this one (flock on a
+  // descriptor of its own, and a registry in this process). FailedPrecondition, naming the holder
+  // where the system tells, if it is held in a mode that excludes `mode`. A refused attempt leaves
+  // the holder's lock untouched.
   virtual absl::StatusOr<std::unique_ptr<FileLock>> Lock(std::string_view path, LockMode mode) = 0;
 
-  // Atomically gives the file `from` the name `to`, replacing what had it. Durable after Directory::Sync.
+  // Atomically gives the file `from` the name `to`, replacing what had it. Durable after
+  // Directory::Sync.
   virtual absl::Status Rename(std::string_view from, std::string_view to) = 0;
   // NotFound if it is missing. Durable after Directory::Sync.
   virtual absl::Status Remove(std::string_view path) = 0;
@@ -60,8 +67,9 @@ std::string DirectoryOf(std::string_view path);
 // The part of `path` behind the last '/'.
 std::string_view FileNameOf(std::string_view path);
 
-// Reserves [offset, offset + size) of `file` and writes zeros there in pieces of 1 MiB, so that later overwrites
-// change no file-system metadata. Not synced. `offset` and `size` are multiples of kDirectAlignment.
+// Reserves [offset, offset + size) of `file` and writes zeros there in pieces of 1 MiB, so that
+// later overwrites change no file-system metadata. Not synced. `offset` and `size` are multiples of
+// kDirectAlignment.
 absl::Status Preallocate(File* file, uint64_t offset, uint64_t size);
 
 // Reads exactly `size` bytes; DataLoss naming what was there if the file ends before.

@@ -1,7 +1,9 @@
-// File, Directory, RingMapping and FileLock: what the engine asks of a file system. Every byte it reads or writes
-// goes through these, so that a test can make each operation fail, lose power, or hand back damaged bytes.
+// File, Directory, RingMapping and FileLock: what the engine asks of a file system. Every byte it
+// reads or writes goes through these, so that a test can make each operation fail, lose power, or
+// hand back damaged bytes.
 //
-// Errors are made by IoError (storage/status.h) and name the operation and the path. Nothing here retries a sync.
+// Errors are made by IoError (storage/status.h) and name the operation and the path. Nothing here
+// retries a sync.
 
 #ifndef EMDB_STORAGE_FILE_H_
 #define EMDB_STORAGE_FILE_H_
@@ -20,25 +22,29 @@ namespace emdb {
 // Buffers, offsets and lengths of files opened with OpenOptions::direct are multiples of this.
 inline constexpr size_t kDirectAlignment = 4096;
 
-// An open file. Positional reads and writes are safe from many threads at once; Close is called once, last.
+// An open file. Positional reads and writes are safe from many threads at once; Close is called
+// once, last.
 class File {
  public:
   virtual ~File() = default;
   File(const File&) = delete;
   File& operator=(const File&) = delete;
 
-  // Reads up to `size` bytes at `offset` into `buffer`; returns how many: fewer only at the end of the file.
+  // Reads up to `size` bytes at `offset` into `buffer`; returns how many: fewer only at the end of
+  // the file.
   virtual absl::StatusOr<size_t> ReadAt(uint64_t offset, size_t size, char* buffer) const = 0;
 
-  // Writes all of `data` at `offset`, making the file longer if needed. On an error any part may be written.
+  // Writes all of `data` at `offset`, making the file longer if needed. On an error any part may be
+  // written.
   virtual absl::Status WriteAt(uint64_t offset, std::string_view data) = 0;
 
-  // WriteAt, and `data` is durable on return, as after SyncData (pwritev2 with RWF_DSYNC). An error says nothing
-  // of what reached the disk and is to be treated like a failed sync.
+  // WriteAt, and `data` is durable on return, as after SyncData (pwritev2 with RWF_DSYNC). An error
+  // says nothing of what reached the disk and is to be treated like a failed sync.
   virtual absl::Status WriteAtDurable(uint64_t offset, std::string_view data) = 0;
 
-  // Durable on return: all written bytes and what is needed to read them back (fdatasync). After an error the
-  // kernel may have dropped the dirty pages: the caller must not call it again and believe an OK.
+  // Durable on return: all written bytes and what is needed to read them back (fdatasync). After an
+  // error the kernel may have dropped the dirty pages: the caller must not call it again and
+  // believe an OK.
   virtual absl::Status SyncData() = 0;
 
   virtual absl::StatusOr<uint64_t> Size() const = 0;
@@ -46,8 +52,9 @@ class File {
   // Sets the size; a longer file reads as zeros there.
   virtual absl::Status Truncate(uint64_t size) = 0;
 
-  // Reserves space for [offset, offset + size), making the file longer if needed; unwritten bytes read as zeros
-  // (fallocate). ResourceExhausted when there is no space. Where the file system cannot, it writes zeros.
+  // Reserves space for [offset, offset + size), making the file longer if needed; unwritten bytes
+  // read as zeros (fallocate). ResourceExhausted when there is no space. Where the file system
+  // cannot, it writes zeros.
   virtual absl::Status Reserve(uint64_t offset, uint64_t size) = 0;
 
   // Reports errors that the destructor cannot.
@@ -79,9 +86,10 @@ class Directory {
   Directory() = default;
 };
 
-// A file mapped twice in a row: bytes [0, size) and [size, 2 * size) are the same memory, so that a piece that
-// wraps around the end of the ring is still contiguous. Shared with the file: what is stored survives SIGKILL of
-// the process at once. It is never synced: after a power cut the file may hold any mixture of old and new.
+// A file mapped twice in a row: bytes [0, size) and [size, 2 * size) are the same memory, so that a
+// piece that wraps around the end of the ring is still contiguous. Shared with the file: what is
+// stored survives SIGKILL of the process at once. It is never synced: after a power cut the file
+// may hold any mixture of old and new.
 class RingMapping {
  public:
   virtual ~RingMapping() = default;

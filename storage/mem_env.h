@@ -1,5 +1,6 @@
-// MemEnv: a file system in memory, for databases that are never to touch a disk. Syncs do nothing; every file is
-// gone with the Env. It has every path's parent directory; names are compared as strings.
+// MemEnv: a file system in memory, for databases that are never to touch a disk. Syncs do nothing;
+// every file is gone with the Env. It has every path's parent directory; names are compared as
+// strings.
 
 #ifndef EMDB_STORAGE_MEM_ENV_H_
 #define EMDB_STORAGE_MEM_ENV_H_
@@ -10,7 +11,8 @@
 
 namespace emdb {
 
-// Files and directories opened from it keep what they need alive; the Env itself must outlive its users.
+// Files and directories opened from it keep what they need alive; the Env itself must outlive its
+// users.
 std::unique_ptr<Env> NewMemEnv();
 
 }  // namespace emdb

@@ -1,7 +1,8 @@
-// Mutex, SharedMutex, CondVar and their scoped locks: those of std with Clang's thread-safety annotations.
+// Mutex, SharedMutex, CondVar and their scoped locks: those of std with Clang's thread-safety
+// annotations.
 //
-// Why not absl::Mutex: Debian's Abseil is not instrumented, so ThreadSanitizer reports false races on all that
-// an absl::Mutex guards. These are header-only and exact under TSan.
+// Why not absl::Mutex: Debian's Abseil is not instrumented, so ThreadSanitizer reports false races
+// on all that an absl::Mutex guards. These are header-only and exact under TSan.
 
 #ifndef EMDB_STORAGE_MUTEX_H_
 #define EMDB_STORAGE_MUTEX_H_
@@ -32,7 +33,9 @@ class ABSL_LOCKABLE Mutex {
 
 class ABSL_SCOPED_LOCKABLE MutexLock {
  public:
-  explicit MutexLock(Mutex* mutex) ABSL_EXCLUSIVE_LOCK_FUNCTION(mutex) : mutex_(mutex) { mutex_->Lock(); }
+  explicit MutexLock(Mutex* mutex) ABSL_EXCLUSIVE_LOCK_FUNCTION(mutex) : mutex_(mutex) {
+    mutex_->Lock();
+  }
   ~MutexLock() ABSL_UNLOCK_FUNCTION() { mutex_->Unlock(); }
   MutexLock(const MutexLock&) = delete;
   MutexLock& operator=(const MutexLock&) = delete;
@@ -92,7 +95,8 @@ class CondVar {
     lock.release();
   }
   // Returns false when `timeout` passed first.
-  bool WaitFor(Mutex* mutex, std::chrono::nanoseconds timeout) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+  bool WaitFor(Mutex* mutex, std::chrono::nanoseconds timeout)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     std::unique_lock<std::mutex> lock(mutex->mutex_, std::adopt_lock);
     const std::cv_status status = condition_.wait_for(lock, timeout);
     lock.release();

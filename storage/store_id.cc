@@ -5,7 +5,8 @@
 namespace emdb {
 
 std::string StoreIdToString(const StoreId& id) {
-  return absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(id.data()), id.size()));
+  return absl::BytesToHexString(
+      absl::string_view(reinterpret_cast<const char*>(id.data()), id.size()));
 }
 
 }  // namespace emdb

@@ -1,5 +1,5 @@
-// StoreId: 16 random bytes that a store gets when it is made. The store file and its log carry the same id, so
-// that files of different stores are never taken for one another.
+// StoreId: 16 random bytes that a store gets when it is made. The store file and its log carry the
+// same id, so that files of different stores are never taken for one another.
 
 #ifndef EMDB_STORAGE_STORE_ID_H_
 #define EMDB_STORAGE_STORE_ID_H_

@@ -1,0 +1,211 @@
+#include "storage/epoch.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "storage/thread_ordinal.h"
+
+namespace emdb {
+namespace {
+
+TEST(EpochTest, RetiredIsDestroyedWhenNoGuardIsHeld) {
+  Epoch epoch;
+  int destroyed = 0;
+  epoch.Retire([&] { ++destroyed; });
+  EXPECT_EQ(epoch.Reclaim(), 0u);
+  EXPECT_EQ(destroyed, 1);
+}
+
+TEST(EpochTest, AGuardKeepsWhatIsRetiredAfterIt) {
+  Epoch epoch;
+  int destroyed = 0;
+  {
+    EpochGuard guard(&epoch);
+    epoch.Retire([&] { ++destroyed; });
+    EXPECT_EQ(epoch.Reclaim(), 1u);
+    EXPECT_EQ(destroyed, 0);
+  }
+  EXPECT_EQ(epoch.Reclaim(), 0u);
+  EXPECT_EQ(destroyed, 1);
+}
+
+TEST(EpochTest, AGuardDoesNotKeepWhatWasRetiredBeforeIt) {
+  Epoch epoch;
+  int destroyed = 0;
+  epoch.Retire([&] { ++destroyed; });
+  EpochGuard guard(&epoch);
+  EXPECT_EQ(epoch.Reclaim(), 0u);
+  EXPECT_EQ(destroyed, 1);
+}
+
+TEST(EpochTest, TheOutermostOfNestedGuardsCounts) {
+  Epoch epoch;
+  int destroyed = 0;
+  {
+    EpochGuard outer(&epoch);
+    epoch.Retire([&] { ++destroyed; });
+    { EpochGuard inner(&epoch); }
+    EXPECT_EQ(epoch.Reclaim(), 1u);
+  }
+  EXPECT_EQ(epoch.Reclaim(), 0u);
+  EXPECT_EQ(destroyed, 1);
+}
+
+TEST(EpochTest, GuardsOfDifferentEpochsAreIndependent) {
+  Epoch one;
+  Epoch other;
+  int destroyed = 0;
+  EpochGuard guard(&one);
+  other.Retire([&] { ++destroyed; });
+  EXPECT_EQ(other.Reclaim(), 0u);
+  EXPECT_EQ(destroyed, 1);
+}
+
+TEST(EpochTest, RetireAloneReclaimsInTheEnd) {
+  Epoch epoch;
+  int destroyed = 0;
+  for (int i = 0; i < 1000; ++i) epoch.Retire([&] { ++destroyed; });
+  EXPECT_GE(destroyed, 900);
+}
+
+TEST(EpochTest, ACallbackMayRetireAgain) {
+  int destroyed = 0;
+  {
+    Epoch epoch;
+    epoch.Retire([&] {
+      ++destroyed;
+      epoch.Retire([&] { ++destroyed; });
+    });
+  }
+  EXPECT_EQ(destroyed, 2);
+}
+
+TEST(EpochTest, SynchronizeWaitsForTheGuardsOfOtherThreads) {
+  Epoch epoch;
+  std::atomic<int> stage{0};
+  std::atomic<bool> left{false};
+  std::thread reader([&] {
+    EpochGuard guard(&epoch);
+    stage.store(1);
+    while (stage.load() != 2) std::this_thread::yield();
+    left.store(true);
+  });
+  while (stage.load() != 1) std::this_thread::yield();
+  bool destroyed = false;
+  epoch.Retire([&] { destroyed = true; });
+  EXPECT_EQ(epoch.Reclaim(), 1u);
+  stage.store(2);
+  epoch.Synchronize();
+  EXPECT_TRUE(left.load());
+  EXPECT_TRUE(destroyed);
+  reader.join();
+}
+
+TEST(EpochTest, MoreThreadsThanSlotsAreSafe) {
+  constexpr int kThreads = 300;
+  Epoch epoch;
+  std::atomic<int> inside{0};
+  std::atomic<bool> leave{false};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&] {
+      EpochGuard outer(&epoch);
+      EpochGuard inner(&epoch);
+      inside.fetch_add(1);
+      while (!leave.load()) std::this_thread::yield();
+    });
+  }
+  while (inside.load() != kThreads) std::this_thread::yield();
+  int destroyed = 0;
+  epoch.Retire([&] { ++destroyed; });
+  EXPECT_EQ(epoch.Reclaim(), 1u);
+  leave.store(true);
+  epoch.Synchronize();
+  EXPECT_EQ(destroyed, 1);
+  for (std::thread& thread : threads) thread.join();
+}
+
+// An object that shows whether it is used after its end.
+struct Canary {
+  static constexpr uint64_t kAlive = 0x600dcafe;
+  std::atomic<uint64_t> word{kAlive};
+};
+
+TEST(EpochTest, ReadersNeverSeeWhatWasDestroyed) {
+  constexpr int kReaders = 4;
+  constexpr int kVersions = 20000;
+  Epoch epoch;
+  std::atomic<Canary*> current{new Canary};
+  std::atomic<bool> done{false};
+  std::atomic<uint64_t> dead_seen{0};
+  std::vector<std::thread> readers;
+  for (int i = 0; i < kReaders; ++i) {
+    readers.emplace_back([&] {
+      while (!done.load()) {
+        EpochGuard guard(&epoch);
+        const Canary* const canary = current.load(std::memory_order_acquire);
+        for (int look = 0; look < 3; ++look) {
+          if (canary->word.load(std::memory_order_relaxed) != Canary::kAlive) ++dead_seen;
+        }
+      }
+    });
+  }
+  std::atomic<uint64_t> destroyed{0};
+  for (int i = 0; i < kVersions; ++i) {
+    Canary* const old = current.exchange(new Canary, std::memory_order_acq_rel);
+    epoch.Retire([old, &destroyed] {
+      old->word.store(0, std::memory_order_relaxed);
+      delete old;
+      ++destroyed;
+    });
+  }
+  done.store(true);
+  for (std::thread& reader : readers) reader.join();
+  epoch.Synchronize();
+  EXPECT_EQ(destroyed.load(), static_cast<uint64_t>(kVersions));
+  EXPECT_EQ(dead_seen.load(), 0u);
+  delete current.load();
+}
+
+TEST(EpochTest, ThreadsThatComeAndGoReuseSlots) {
+  Epoch epoch;
+  int destroyed = 0;
+  for (int i = 0; i < 1000; ++i) {
+    std::thread([&] { EpochGuard guard(&epoch); }).join();
+  }
+  epoch.Retire([&] { ++destroyed; });
+  EXPECT_EQ(epoch.Reclaim(), 0u);
+  EXPECT_EQ(destroyed, 1);
+}
+
+TEST(ThreadOrdinalTest, LivingThreadsHaveDifferentOnesAndDeadOnesGiveThemBack) {
+  constexpr size_t kThreads = 50;
+  for (int round = 0; round < 3; ++round) {
+    std::array<size_t, kThreads> ordinals;
+    std::atomic<size_t> ready{0};
+    std::vector<std::thread> threads;
+    for (size_t i = 0; i < kThreads; ++i) {
+      threads.emplace_back([&, i] {
+        ordinals[i] = ThreadOrdinal();
+        ready.fetch_add(1);
+        while (ready.load() != kThreads) std::this_thread::yield();
+        EXPECT_EQ(ThreadOrdinal(), ordinals[i]);
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    std::vector<bool> seen(kThreads + 1, false);
+    for (const size_t ordinal : ordinals) {
+      ASSERT_LE(ordinal, kThreads);
+      EXPECT_FALSE(seen[ordinal]);
+      seen[ordinal] = true;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace emdb
