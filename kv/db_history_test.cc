@@ -3,8 +3,6 @@
 //
 // EMDB_SEED, EMDB_ROUNDS and EMDB_POWER_CUTS set the amount; threads make each run another one.
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <barrier>
 #include <chrono>
@@ -20,6 +18,7 @@
 #include "kv/history.h"
 #include "kv/test_setting.h"
 #include "storage/fault_env.h"
+#include "storage/temp_directory.h"
 
 namespace emdb {
 namespace {
@@ -306,12 +305,6 @@ Operation FinalRead(const Db& db, Operation::Kind kind) {
   return read;
 }
 
-std::string TemporaryStore() {
-  std::string directory = testing::TempDir() + "/history_XXXXXX";
-  EXPECT_NE(mkdtemp(directory.data()), nullptr);
-  return directory + "/store.emdb";
-}
-
 class DbHistoryTest : public testing::Test {
  protected:
   // Fails on a violation; counts what stays undecided, of which there may be a few: each is a round
@@ -335,7 +328,8 @@ class DbHistoryTest : public testing::Test {
 
 TEST_F(DbHistoryTest, EveryHistoryIsLinearizable) {
   const uint64_t rounds = TestSetting("EMDB_ROUNDS", 300);
-  const std::string path = TemporaryStore();
+  const TempDirectory directory;
+  const std::string path = directory.Path("store.emdb");
   auto db = Db::Open(SmallOptions(), path);
   ASSERT_TRUE(db.ok()) << db.status();
   std::vector<uint64_t> state(kKeys, Cell::kAbsent);

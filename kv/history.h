@@ -38,10 +38,10 @@ struct Operation {
   };
 
   Kind kind = Kind::kRead;
-  int thread = 0;           // for messages
-  uint64_t begin = 0;       // it took effect between these two,
-  uint64_t end = kNever;    // kNever: it did not return OK, and may have had no effect (a write)
-  std::vector<Cell> cells;  // each key at most once
+  int thread = 0;         // for messages
+  uint64_t begin = 0;     // it took effect between these two,
+  uint64_t end = kNever;  // kNever: it did not return OK, and may have had no effect (a write)
+  std::vector<Cell> cells = {};  // each key at most once
   // Of a write: asked for durability, or was covered by a later Flush. Neither it nor what saw it
   // may be lost to a power cut.
   bool durable = false;
