@@ -1,22 +1,24 @@
-// Db: an embedded, ordered key-value database: a group-commit log, a memtable, and a copy-on-write page store that
-// checkpoints in the background.
+// Db: an embedded, ordered key-value database: a group-commit log, a memtable, and a copy-on-write
+// page store that checkpoints in the background.
 //
 //   absl::StatusOr<std::unique_ptr<emdb::Db>> db = emdb::Db::Open({}, "/var/lib/app/state.emdb");
 //   if (!db.ok()) return db.status();
 //   absl::Status s = (*db)->Put("key", "value", {.sync = true});
 //
-// Keys are 1 to 4,096 bytes, ordered bytewise; values 0 bytes to 1 GiB. Others are InvalidArgument, and nothing is
-// written. A batch, encoded, is at most 1 GiB.
+// Keys are 1 to 4,096 bytes, ordered bytewise; values 0 bytes to 1 GiB. Others are InvalidArgument,
+// and nothing is written. A batch, encoded, is at most 1 GiB.
 //
-// Durability. A write with `sync`, or under FlushPolicy::OnEachWrite, returns OK only when a power cut can no longer
-// take it back. A write without is safe from a kill of the process when it returns, and from a power cut at most
-// `max_wait` later under FlushPolicy::Group. What recovery finds is a prefix of the order of commits; a batch is
-// whole or absent. A read sees a write once it is as durable as it asked to be and all writes before it are visible:
-// never a synced write that a power cut could still take back.
+// Durability. A write with `sync`, or under FlushPolicy::OnEachWrite, returns OK only when a power
+// cut can no longer take it back. A write without is safe from a kill of the process when it
+// returns, and from a power cut at most `max_wait` later under FlushPolicy::Group. What recovery
+// finds is a prefix of the order of commits; a batch is whole or absent. A read sees a write once
+// it is as durable as it asked to be and all writes before it are visible: never a synced write
+// that a power cut could still take back.
 //
-// Errors. DataLoss: damage was found; nothing wrong is served. ResourceExhausted: no space; reads go on, writes work
-// again when there is space. FailedPrecondition: the store is in use (says by whom), closed, read-only, or the log
-// failed to sync, with the first cause: close, look at the disk, open again; nothing acknowledged is lost.
+// Errors. DataLoss: damage was found; nothing wrong is served. ResourceExhausted: no space; reads
+// go on, writes work again when there is space. FailedPrecondition: the store is in use (says by
+// whom), closed, read-only, or the log failed to sync, with the first cause: close, look at the
+// disk, open again; nothing acknowledged is lost.
 //
 // Thread safe, all of it. An Iterator belongs to one thread.
 
@@ -47,7 +49,8 @@ class Db {
   static constexpr size_t kMaxKeyBytes = 4096;
   static constexpr uint64_t kMaxValueBytes = uint64_t{1} << 30;
 
-  // Opens the store file `path` with its log beside it (Wal::PathFor), making both if they are missing.
+  // Opens the store file `path` with its log beside it (Wal::PathFor), making both if they are
+  // missing.
   static absl::StatusOr<std::unique_ptr<Db>> Open(const Options& options, std::string_view path);
   // The same database without files: gone when it is destroyed.
   static absl::StatusOr<std::unique_ptr<Db>> OpenInMemory(const Options& options = {});
@@ -61,14 +64,17 @@ class Db {
   // OK whether the key is there or not.
   absl::Status Delete(std::string_view key, const WriteOptions& options = {});
   absl::Status Write(const WriteBatch& batch, const WriteOptions& options = {});
-  // Starts a durable write and returns; `done` is called once, on a thread of the log, when it is durable and
-  // visible, or with the error. `batch` may be reused at once. `done` must be short and must not call the Db.
+  // Starts a durable write and returns; `done` is called once, on a thread of the log, when it is
+  // durable and visible, or with the error. `batch` may be reused at once. `done` must be short and
+  // must not call the Db.
   void WriteAsync(const WriteBatch& batch, std::function<void(const absl::Status&)> done);
 
-  // Copies the value to *value, reusing its memory. NotFound, without a message, if the key is not there.
+  // Copies the value to *value, reusing its memory. NotFound, without a message, if the key is not
+  // there.
   absl::Status Get(std::string_view key, std::string* value, const ReadOptions& options = {}) const;
   // All from one state. (*values)[i] is set where the i-th status is OK.
-  std::vector<absl::Status> MultiGet(absl::Span<const std::string_view> keys, std::vector<std::string>* values,
+  std::vector<absl::Status> MultiGet(absl::Span<const std::string_view> keys,
+                                     std::vector<std::string>* values,
                                      const ReadOptions& options = {}) const;
   // Never null; an error is in its status().
   std::unique_ptr<Iterator> NewIterator(const ReadOptions& options = {}) const;
@@ -78,12 +84,14 @@ class Db {
   absl::Status Flush();
   // And is in the page store; the log holds nothing older than the call.
   absl::Status Checkpoint();
-  // Checkpoint, then the file is rewritten densely and free space given back, as far as snapshots allow.
+  // Checkpoint, then the file is rewritten densely and free space given back, as far as snapshots
+  // allow.
   absl::Status Compact();
   // Checkpoint, then every page is read and every invariant checked (PageStore::Verify).
   absl::Status Verify(const std::function<void(uint64_t done, uint64_t total)>& progress = nullptr);
 
-  // Waits for calls under way, makes everything durable, and closes. Later calls are FailedPrecondition.
+  // Waits for calls under way, makes everything durable, and closes. Later calls are
+  // FailedPrecondition.
   absl::Status Close();
 
   Stats GetStats() const;

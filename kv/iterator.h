@@ -1,8 +1,9 @@
-// Iterator: the records of one state of a Db in key order, both ways, within the bounds of its ReadOptions.
+// Iterator: the records of one state of a Db in key order, both ways, within the bounds of its
+// ReadOptions.
 //
-// It shows the state at its creation, or its snapshot's, whatever is written later. Starts invalid: seek first.
-// Belongs to one thread; must be destroyed before its Db is closed. It holds the memory and the disk space of the
-// state it shows: do not keep one for long without need.
+// It shows the state at its creation, or its snapshot's, whatever is written later. Starts invalid:
+// seek first. Belongs to one thread; must be destroyed before its Db is closed. It holds the memory
+// and the disk space of the state it shows: do not keep one for long without need.
 
 #ifndef EMDB_KV_ITERATOR_H_
 #define EMDB_KV_ITERATOR_H_
@@ -28,7 +29,8 @@ class Iterator {
   // Only when Valid; the bytes stay until the next move.
   virtual std::string_view key() const = 0;
   virtual std::string_view value() const = 0;
-  // OK at the end of the data; an error (DataLoss, I/O) makes the iterator invalid and stays until the next seek.
+  // OK at the end of the data; an error (DataLoss, I/O) makes the iterator invalid and stays until
+  // the next seek.
   virtual absl::Status status() const = 0;
 };
 

@@ -1,4 +1,5 @@
-// Options, ReadOptions and WriteOptions of a Db. Plain values; Db::Open checks them and says what is wrong.
+// Options, ReadOptions and WriteOptions of a Db. Plain values; Db::Open checks them and says what
+// is wrong.
 
 #ifndef EMDB_KV_OPTIONS_H_
 #define EMDB_KV_OPTIONS_H_
@@ -18,16 +19,17 @@ class Snapshot;
 struct Options {
   bool create_if_missing = true;
   bool error_if_exists = false;
-  // Any number of read-only opens of a store at a time, and no writing one beside them. Nothing on disk changes; the
-  // log is replayed in memory.
+  // Any number of read-only opens of a store at a time, and no writing one beside them. Nothing on
+  // disk changes; the log is replayed in memory.
   bool read_only = false;
 
-  // When a write that does not ask for `sync` becomes durable. OnEachWrite makes every write durable.
+  // When a write that does not ask for `sync` becomes durable. OnEachWrite makes every write
+  // durable.
   FlushPolicy flush_policy = FlushPolicy::Group(absl::Milliseconds(5));
   IoMode wal_io_mode = IoMode::kBuffered;
 
-  // Writes gather in memory up to this size, then move to the page store in the background. At most twice this and
-  // the cache is used. 64 KiB to 64 GiB.
+  // Writes gather in memory up to this size, then move to the page store in the background. At most
+  // twice this and the cache is used. 64 KiB to 16 GiB.
   size_t memtable_size = size_t{64} << 20;
   // Pages kept in memory. 1 MiB to 1 TiB.
   size_t cache_size = size_t{256} << 20;
@@ -46,7 +48,8 @@ struct WriteOptions {
 };
 
 struct ReadOptions {
-  // Read this state instead of the newest; must come from the same Db and outlive the read or Iterator.
+  // Read this state instead of the newest; must come from the same Db and outlive the read or
+  // Iterator.
   const Snapshot* snapshot = nullptr;
   // An Iterator shows keys in [lower_bound, upper_bound); empty: no bound. Copied by NewIterator.
   std::string_view lower_bound = {};

@@ -1,5 +1,6 @@
-// Snapshot: one state of a Db, held for reading. It keeps the memory and disk space of that state until it is
-// destroyed, which must be before the Db is closed. Movable; thread safe to read through.
+// Snapshot: one state of a Db, held for reading. It keeps the memory and disk space of that state
+// until it is destroyed, which must be before the Db is closed. Movable; thread safe to read
+// through.
 
 #ifndef EMDB_KV_SNAPSHOT_H_
 #define EMDB_KV_SNAPSHOT_H_

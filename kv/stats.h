@@ -12,7 +12,8 @@
 
 namespace emdb {
 
-// Durations in powers of two: bucket i counts those of [2^i, 2^(i+1)) ns, the first one also shorter ones.
+// Durations in powers of two: bucket i counts those of [2^i, 2^(i+1)) ns, the first one also
+// shorter ones.
 struct LatencyHistogram {
   std::array<uint64_t, 40> buckets{};
   uint64_t count = 0;
@@ -26,7 +27,7 @@ struct LatencyHistogram {
 
 struct Stats {
   // Calls. Of gets and unsynced writes one in 64 is timed; commits, checkpoints and stalls all are.
-  uint64_t puts = 0;       // operations, those in batches included
+  uint64_t puts = 0;  // operations, those in batches included
   uint64_t deletes = 0;
   uint64_t gets = 0;
   uint64_t gets_found = 0;
@@ -42,24 +43,24 @@ struct Stats {
   uint64_t checkpoint_seq = 0;
 
   // Memory.
-  uint64_t memtable_bytes = 0;         // active and frozen
-  uint64_t memtable_records = 0;       // versions, deletions included
+  uint64_t memtable_bytes = 0;    // active and frozen
+  uint64_t memtable_records = 0;  // versions, deletions included
   uint64_t frozen_memtables = 0;
-  uint64_t live_snapshots = 0;         // snapshots and iterators
+  uint64_t live_snapshots = 0;  // snapshots and iterators
 
-  // Exact in the page store as of checkpoint_seq: page_store.records. With the memtables: an estimate, that counts
-  // each put there as a new key and each deletion as one key less.
+  // Exact in the page store as of checkpoint_seq: page_store.records. With the memtables: an
+  // estimate, that counts each put there as a new key and each deletion as one key less.
   uint64_t estimated_records = 0;
 
   // Background.
   uint64_t checkpoints = 0;
   LatencyHistogram checkpoint_duration;
   uint64_t checkpoint_failures = 0;
-  uint64_t write_stalls = 0;           // writes that were slowed because checkpoints fell behind
+  uint64_t write_stalls = 0;  // writes that were slowed because checkpoints fell behind
   uint64_t write_stall_nanos = 0;
 
   // What the last open did.
-  uint64_t recovered_records = 0;      // log records applied
+  uint64_t recovered_records = 0;  // log records applied
   uint64_t recovery_nanos = 0;
 
   WalStats wal;

@@ -1,6 +1,6 @@
-// WriteBatch: puts and deletions that Db::Write applies as one: after a crash all of them are there or none. Later
-// ones win over earlier ones of the same key. Bytes: kv/FORMAT.md; a batch is encoded as it is filled, and goes to
-// the log as it stands.
+// WriteBatch: puts and deletions that Db::Write applies as one: after a crash all of them are there
+// or none. Later ones win over earlier ones of the same key. Bytes: kv/FORMAT.md; a batch is
+// encoded as it is filled, and goes to the log as it stands.
 //
 // Not thread safe. Keys and values are copied in.
 
@@ -36,8 +36,8 @@ class WriteBatch {
 
   // The encoded form, as it stands in the log.
   std::string_view encoded() const { return rep_; }
-  // Calls `visit` for each operation of an encoded batch, in order. DataLoss for bytes that are not a batch; what
-  // was visited before is no use then.
+  // Calls `visit` for each operation of an encoded batch, in order. DataLoss for bytes that are not
+  // a batch; what was visited before is no use then.
   static absl::Status ForEach(std::string_view encoded, Visitor visit);
   // The first key or value that Db::Write would refuse, as InvalidArgument.
   absl::Status Validate() const;

@@ -1,13 +1,15 @@
 // PageStore: a copy-on-write B+tree in one file, changed only by atomic checkpoints.
 //
-// Each checkpoint makes a new generation: it writes new pages, syncs, then writes a header that names the new root
-// and `next_seq`, syncs. Pages are never changed in place; a View pins one generation and reads it for as long as it
-// lives. Every page is checked (CRC32C, page id, and the checksum its parent holds for it) when it is read from the
-// file; wrong bytes are DataLoss and are never served. Bytes on disk: pagestore/FORMAT.md.
+// Each checkpoint makes a new generation: it writes new pages, syncs, then writes a header that
+// names the new root and `next_seq`, syncs. Pages are never changed in place; a View pins one
+// generation and reads it for as long as it lives. Every page is checked (CRC32C, page id, and the
+// checksum its parent holds for it) when it is read from the file; wrong bytes are DataLoss and are
+// never served. Bytes on disk: pagestore/FORMAT.md.
 //
-// Thread safe: any number of threads read Views while one at a time runs Checkpoint, Compact or Verify. After a
-// failed sync or header write the store is poisoned: reading goes on, Checkpoint is FailedPrecondition with the
-// first cause; what a failed checkpoint had written is never part of a generation.
+// Thread safe: any number of threads read Views while one at a time runs Checkpoint, Compact or
+// Verify. After a failed sync or header write the store is poisoned: reading goes on, Checkpoint is
+// FailedPrecondition with the first cause; what a failed checkpoint had written is never part of a
+// generation.
 //
 // Invariants:
 //  1. The header of a generation is written only after all of its pages are durable.
@@ -31,6 +33,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "pagestore/change_source.h"
+#include "pagestore/cursor.h"
 #include "storage/env.h"
 #include "storage/epoch.h"
 #include "storage/store_id.h"
@@ -53,31 +57,20 @@ struct PageStoreOptions {
   Epoch* epoch = nullptr;
 };
 
-// The changes of a checkpoint, strictly ascending by key. Views stay valid until Next.
-class ChangeSource {
- public:
-  virtual ~ChangeSource() = default;
-  virtual bool Valid() const = 0;
-  virtual void Next() = 0;
-  virtual std::string_view key() const = 0;
-  virtual std::string_view value() const = 0;  // not for deletions
-  virtual bool is_deletion() const = 0;
-};
-
 struct PageStoreStats {
   uint64_t generation = 0;
   uint64_t next_seq = 0;
-  uint64_t records = 0;             // live keys, exact
+  uint64_t records = 0;  // live keys, exact
   uint32_t page_size_bytes = 0;
-  uint32_t height = 0;              // levels of the tree; 0 when empty
+  uint32_t height = 0;  // levels of the tree; 0 when empty
   uint64_t file_pages = 0;
   uint64_t live_pages = 0;
-  uint64_t free_pages = 0;          // reusable now
-  uint64_t pending_pages = 0;       // freed, and still visible to a View or an older header
-  uint64_t cache_bytes = 0;         // frames in use
+  uint64_t free_pages = 0;     // reusable now
+  uint64_t pending_pages = 0;  // freed, and still visible to a View or an older header
+  uint64_t cache_bytes = 0;    // frames in use
   uint64_t cache_capacity_bytes = 0;
-  uint64_t cache_hits = 0;          // pages found; counted by sampling, an estimate
-  uint64_t cache_misses = 0;        // exact
+  uint64_t cache_hits = 0;    // pages found; counted by sampling, an estimate
+  uint64_t cache_misses = 0;  // exact
   uint64_t cache_evictions = 0;
   uint64_t checkpoints = 0;
   uint64_t pages_written = 0;
@@ -86,31 +79,12 @@ struct PageStoreStats {
   uint64_t syncs = 0;
 };
 
-struct PageStoreImpl;
+class PageStoreImpl;
 class ViewState;
 
-// Walks the records of one generation in key order. Belongs to one thread; outlives neither its View nor the store.
-// key() and value() stay valid until the next move.
-class Cursor {
- public:
-  virtual ~Cursor() = default;
-
-  virtual bool Valid() const = 0;
-  virtual void SeekToFirst() = 0;
-  virtual void SeekToLast() = 0;
-  virtual void Seek(std::string_view target) = 0;         // first key >= target
-  virtual void SeekForPrev(std::string_view target) = 0;  // last key <= target
-  virtual void Next() = 0;
-  virtual void Prev() = 0;
-  virtual std::string_view key() const = 0;
-  // Loads a large value on first use: check status() when it comes back empty.
-  virtual std::string_view value() = 0;
-  // Not OK when a page could not be read; Valid is false then.
-  virtual absl::Status status() const = 0;
-};
-
-// Pins a generation: its pages are not reused while a View of it lives. Copies are cheap and pin it too. The
-// methods are safe from many threads at once, and Get and MultiGet write to no cache line that threads share.
+// Pins a generation: its pages are not reused while a View of it lives. Copies are cheap and pin it
+// too. The methods are safe from many threads at once, and Get and MultiGet write to no cache line
+// that threads share.
 class View {
  public:
   View() = default;
@@ -122,8 +96,9 @@ class View {
 
   // Copies the value to *value, reusing its memory. NotFound without a message.
   absl::Status Get(std::string_view key, std::string* value) const;
-  // For each i: (*statuses)[i] and, if it is OK, (*values)[i]. Spans are of equal length. Keys in any order; those
-  // whose status is not NotFound on entry are left alone, so that a caller can fill in what it has found elsewhere.
+  // For each i: (*statuses)[i] and, if it is OK, (*values)[i]. Spans are of equal length. Keys in
+  // any order; those whose status is not NotFound on entry are left alone, so that a caller can
+  // fill in what it has found elsewhere.
   void MultiGet(absl::Span<const std::string_view> keys, absl::Span<std::string> values,
                 absl::Span<absl::Status> statuses) const;
   std::unique_ptr<Cursor> NewCursor() const;
@@ -140,9 +115,11 @@ class PageStore {
   static constexpr size_t kMaxKeyBytes = 4096;
   static constexpr uint64_t kMaxValueBytes = uint64_t{1} << 30;
 
-  // Opens or makes the store. NotFound, InvalidArgument for options, FailedPrecondition if the file is another
-  // store's, of a newer format, or not a store at all; DataLoss if no header is whole. Takes no lock.
-  static absl::StatusOr<std::unique_ptr<PageStore>> Open(std::string path, const PageStoreOptions& options = {});
+  // Opens or makes the store. NotFound, InvalidArgument for options, FailedPrecondition if the file
+  // is another store's, of a newer format, or not a store at all; DataLoss if no header is whole.
+  // Takes no lock.
+  static absl::StatusOr<std::unique_ptr<PageStore>> Open(std::string path,
+                                                         const PageStoreOptions& options = {});
 
   ~PageStore();
   PageStore(const PageStore&) = delete;
@@ -156,23 +133,25 @@ class PageStore {
   // The newest durable generation.
   View GetView() const;
 
-  // Applies `changes` and makes the result durable with `next_seq`, which must not be below the current one
-  // (InvalidArgument). All or nothing: on an error, and after a crash, the store is as before. ResourceExhausted
-  // without space leaves the store usable. `progress`, if given, is called now and then from this thread with the
-  // number of changes applied so far; it may sleep to yield the processor.
+  // Applies `changes` and makes the result durable with `next_seq`, which must not be below the
+  // current one (InvalidArgument). All or nothing: on an error, and after a crash, the store is as
+  // before. ResourceExhausted without space leaves the store usable. `progress`, if given, is
+  // called now and then from this thread with the number of changes applied so far; it may sleep to
+  // yield the processor.
   absl::Status Checkpoint(uint64_t next_seq, ChangeSource* changes,
                           const std::function<void(uint64_t changes_done)>& progress = nullptr);
 
   // Rewrites the store densely and gives free space back to the file system, as far as Views allow.
   absl::Status Compact();
 
-  // Reads every page of the newest generation and checks every invariant: checksums and identities, keys in order
-  // and within their separators, counts, large values, and that each page is reachable once or free. DataLoss naming
-  // file and offset of the first thing wrong. `progress` gets pages done and pages in all.
+  // Reads every page of the newest generation and checks every invariant: checksums and identities,
+  // keys in order and within their separators, counts, large values, and that each page is
+  // reachable once or free. DataLoss naming file and offset of the first thing wrong. `progress`
+  // gets pages done and pages in all.
   absl::Status Verify(const std::function<void(uint64_t done, uint64_t total)>& progress = nullptr);
 
-  // A description of page `id` for people, one item a line (header slots are pages 0 and 1). DataLoss describes what
-  // could be read all the same, in the message.
+  // A description of page `id` for people, one item a line (header slots are pages 0 and 1).
+  // DataLoss describes what could be read all the same, in the message.
   absl::StatusOr<std::string> DescribePage(uint64_t id);
 
   PageStoreStats stats() const;

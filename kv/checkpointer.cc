@@ -1,0 +1,156 @@
+#include "kv/checkpointer.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "kv/memtable_changes.h"
+
+namespace emdb {
+
+Checkpointer::Checkpointer(const Parts& parts) : parts_(parts) {
+  const std::shared_ptr<const ReadState> state = parts_.states->Acquire();
+  frozen_ = state->frozen.size();
+  checkpoint_seq_ = merged_seq_ = state->tree.next_seq();
+  thread_ = std::thread([this] { Run(); });
+}
+
+Checkpointer::~Checkpointer() {
+  {
+    MutexLock lock(&mutex_);
+    is_stopping_ = true;
+    work_.Signal();
+  }
+  thread_.join();
+}
+
+void Checkpointer::Schedule() {
+  MutexLock lock(&mutex_);
+  frozen_++;
+  work_.Signal();
+}
+
+void Checkpointer::RetryNow() {
+  MutexLock lock(&mutex_);
+  if (!is_pausing_) return;
+  retry_now_ = true;
+  // From here on the attempt counts as under way: who waits for it does not get the old error.
+  is_pausing_ = false;
+  work_.Signal();
+}
+
+absl::Status Checkpointer::WaitForRoom() {
+  MutexLock lock(&mutex_);
+  while (frozen_ >= kMaxFrozenMemtables) {
+    if (is_broken_.load(std::memory_order_relaxed)) return final_error_;
+    if (is_pausing_) return last_error_;
+    done_.Wait(&mutex_);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Checkpointer::WaitForCheckpoint(uint64_t seq) {
+  MutexLock lock(&mutex_);
+  const uint64_t failures_before = failures_;
+  while (checkpoint_seq_ < seq) {
+    if (is_broken_.load(std::memory_order_relaxed)) return final_error_;
+    if (failures_ != failures_before || is_pausing_) return last_error_;
+    done_.Wait(&mutex_);
+  }
+  return failures_ != failures_before ? last_error_ : absl::OkStatus();
+}
+
+absl::Status Checkpointer::RunExclusively(absl::FunctionRef<absl::Status()> work) {
+  MutexLock maintenance(&maintenance_mutex_);
+  const absl::Status result = work();
+  parts_.states->Update([this](ReadState* state) { state->tree = parts_.store->GetView(); });
+  return result;
+}
+
+void Checkpointer::Run() {
+  while (WaitForWork()) Record(CheckpointOldest());
+}
+
+bool Checkpointer::WaitForWork() {
+  MutexLock lock(&mutex_);
+  for (;;) {
+    if (is_stopping_) return false;
+    if (frozen_ == 0 || is_broken_.load(std::memory_order_relaxed)) {
+      work_.Wait(&mutex_);
+    } else if (is_pausing_ && !retry_now_) {
+      if (!work_.WaitFor(&mutex_, pause_)) retry_now_ = true;
+    } else {
+      retry_now_ = false;
+      is_pausing_ = false;
+      return true;
+    }
+  }
+}
+
+absl::Status Checkpointer::CheckpointOldest() {
+  MutexLock maintenance(&maintenance_mutex_);
+  std::shared_ptr<const ReadState> state = parts_.states->Acquire();
+  const std::shared_ptr<Memtable> table = state->frozen.back();
+  state.reset();
+  const uint64_t end_seq = table->end_seq();
+  // Durable in the log first: a store must never be ahead of its log.
+  if (absl::Status s = parts_.log->Flush(); !s.ok()) return s;
+  parts_.queue->WaitUntilVisible(end_seq);
+  if (absl::Status s = Merge(*table); !s.ok()) return s;
+  parts_.states->Update([this](ReadState* next) {
+    next->frozen.pop_back();
+    next->tree = parts_.store->GetView();
+  });
+  {
+    MutexLock lock(&mutex_);
+    frozen_--;
+    done_.SignalAll();
+  }
+  merged_seq_ = end_seq;
+  // So that the memory of the memtable is there for the next one.
+  parts_.states->WaitForReaders();
+  return parts_.log->TruncateBefore(end_seq);
+}
+
+absl::Status Checkpointer::Merge(const Memtable& table) {
+  const uint64_t start = parts_.env->NowNanos();
+  const double keys = static_cast<double>(std::max<uint64_t>(table.key_count(), 1));
+  progress_.store(0, std::memory_order_relaxed);
+  is_merging_.store(true, std::memory_order_relaxed);
+  MemtableChanges changes(&table);
+  const absl::Status result =
+      parts_.store->Checkpoint(table.end_seq(), &changes, [this, keys](uint64_t changes_done) {
+        progress_.store(static_cast<double>(changes_done) / keys, std::memory_order_relaxed);
+      });
+  is_merging_.store(false, std::memory_order_relaxed);
+  if (result.ok()) {
+    parts_.statistics->checkpoints.Add();
+    parts_.statistics->checkpoint_duration.Record(parts_.env->NowNanos() - start);
+  }
+  return result;
+}
+
+void Checkpointer::Record(const absl::Status& result) {
+  MutexLock lock(&mutex_);
+  checkpoint_seq_ = merged_seq_;
+  if (result.ok()) {
+    pause_ = kFirstPause;
+  } else {
+    parts_.statistics->checkpoint_failures.Add();
+    failures_++;
+    last_error_ = absl::Status(result.code(), absl::StrCat("checkpoint: ", result.message()));
+    if (absl::IsResourceExhausted(result)) {
+      is_pausing_ = true;
+      pause_ = std::min(pause_ * 2, kLongestPause);
+    } else {
+      final_error_ = absl::FailedPreconditionError(
+          absl::StrCat("a checkpoint failed, and writes are refused: ", result.message(),
+                       "; close the database, look at the disk, and open it again"));
+      is_broken_.store(true, std::memory_order_release);
+    }
+  }
+  done_.SignalAll();
+}
+
+}  // namespace emdb

@@ -1,0 +1,115 @@
+// Checkpointer: the thread that moves frozen memtables to the page store, oldest first.
+//
+// One checkpoint: make everything below the memtable's end_seq durable in the log; wait until it is
+// visible (or void); merge it into the tree with next_seq = end_seq; publish the state without the
+// memtable and with the new tree; drop the log below. A crash between any two steps is safe: redo
+// starts at the next_seq of the newest durable header.
+//
+// When there is no space, the memtable stays and the attempt is repeated after a pause; writes that
+// need its room get the error meanwhile. Any other error is final: nothing more is checkpointed and
+// writes are refused, until the store is opened again and recovers from the log, which keeps
+// everything that is not in the page store.
+//
+// Thread safe. Its mutex is held over no I/O.
+
+#ifndef EMDB_KV_CHECKPOINTER_H_
+#define EMDB_KV_CHECKPOINTER_H_
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "kv/db_log.h"
+#include "kv/publish_queue.h"
+#include "kv/read_state.h"
+#include "kv/statistics.h"
+#include "pagestore/page_store.h"
+#include "storage/env.h"
+#include "storage/mutex.h"
+
+namespace emdb {
+
+class Checkpointer {
+ public:
+  // One that is being merged beside the active one: twice the memtable's size in all.
+  static constexpr size_t kMaxFrozenMemtables = 1;
+
+  struct Parts {
+    Env* env;
+    DbLog* log;
+    PageStore* store;
+    ReadStates* states;
+    PublishQueue* queue;
+    Statistics* statistics;
+  };
+
+  // All parts outlive it. The current state may have frozen memtables.
+  explicit Checkpointer(const Parts& parts);
+  // Lets a running checkpoint finish.
+  ~Checkpointer();
+  Checkpointer(const Checkpointer&) = delete;
+  Checkpointer& operator=(const Checkpointer&) = delete;
+
+  // The current state has one more frozen memtable.
+  void Schedule() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Tries again at once what failed for lack of space.
+  void RetryNow() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Waits until another memtable may be frozen. The error that keeps it from being so.
+  absl::Status WaitForRoom() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Waits until everything below `seq` is in the page store, or an attempt has failed.
+  absl::Status WaitForCheckpoint(uint64_t seq) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Runs `work` on the page store while no checkpoint runs, then publishes its newest tree.
+  absl::Status RunExclusively(absl::FunctionRef<absl::Status()> work)
+      ABSL_LOCKS_EXCLUDED(maintenance_mutex_);
+
+  // OK, or why writes are refused.
+  absl::Status health() const {
+    return is_broken_.load(std::memory_order_acquire) ? final_error_ : absl::OkStatus();
+  }
+  // Whether a merge runs, and how far it is, 0 to 1.
+  bool is_merging() const { return is_merging_.load(std::memory_order_relaxed); }
+  double progress() const { return progress_.load(std::memory_order_relaxed); }
+
+ private:
+  static constexpr std::chrono::milliseconds kFirstPause{100};
+  static constexpr std::chrono::milliseconds kLongestPause{5000};
+
+  void Run() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Waits for something to do; false when it is time to stop.
+  bool WaitForWork() ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status CheckpointOldest() ABSL_LOCKS_EXCLUDED(mutex_, maintenance_mutex_);
+  absl::Status Merge(const Memtable& table) ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintenance_mutex_);
+  void Record(const absl::Status& result) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const Parts parts_;
+  // One checkpoint, compaction or verification at a time. Taken before mutex_.
+  Mutex maintenance_mutex_;
+
+  Mutex mutex_;
+  CondVar work_;  // for the thread
+  CondVar done_;  // an attempt ended
+  bool is_stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  size_t frozen_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t checkpoint_seq_ ABSL_GUARDED_BY(mutex_) = 0;  // in the page store, and the log is cut
+  uint64_t failures_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Status last_error_ ABSL_GUARDED_BY(mutex_);
+  bool is_pausing_ ABSL_GUARDED_BY(mutex_) = false;  // after a failure, before the next attempt
+  bool retry_now_ ABSL_GUARDED_BY(mutex_) = false;
+  std::chrono::milliseconds pause_ ABSL_GUARDED_BY(mutex_) = kFirstPause;
+
+  absl::Status final_error_;  // written once, before is_broken_
+  std::atomic<bool> is_broken_{false};
+  std::atomic<bool> is_merging_{false};
+  std::atomic<double> progress_{0};
+
+  uint64_t merged_seq_ = 0;  // of the thread: in the page store
+  std::thread thread_;
+};
+
+}  // namespace emdb
+
+#endif  // EMDB_KV_CHECKPOINTER_H_

@@ -1,0 +1,121 @@
+// Opening and closing a Db.
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "kv/db_impl.h"
+#include "kv/options_check.h"
+#include "kv/store_files.h"
+#include "storage/check.h"
+#include "storage/mem_env.h"
+#include "storage/posix_env.h"
+#include "storage/status.h"
+
+namespace emdb {
+
+absl::StatusOr<std::unique_ptr<DbImpl>> DbImpl::Open(const Options& options,
+                                                     std::string_view path) {
+  EMDB_RETURN_IF_ERROR(CheckOptions(options));
+  Parts parts;
+  parts.options = options;
+  parts.env = options.env != nullptr ? options.env : PosixEnv();
+  const uint64_t start = parts.env->NowNanos();
+  EMDB_ASSIGN_OR_RETURN(StoreFiles files, OpenStoreFiles(options, parts.env, std::string(path)));
+  parts.pool = std::make_shared<ArenaPool>(MemtableCapacity(options.memtable_size));
+  EMDB_ASSIGN_OR_RETURN(parts.redone, RedoLog(options, parts.pool, &files));
+  parts.lock = std::move(files.lock);
+  parts.store = std::move(files.store);
+  parts.wal = std::move(files.wal);
+  parts.recovery_nanos = parts.env->NowNanos() - start;
+  return std::unique_ptr<DbImpl>(new DbImpl(std::move(parts)));
+}
+
+absl::StatusOr<std::unique_ptr<DbImpl>> DbImpl::OpenInMemory(const Options& options) {
+  EMDB_RETURN_IF_ERROR(CheckOptions(options));
+  if (options.read_only) {
+    return absl::InvalidArgumentError(
+        "a database in memory is new; read_only makes no sense for it");
+  }
+  Parts parts;
+  parts.options = options;
+  parts.own_env = NewMemEnv();
+  parts.env = parts.own_env.get();
+  PageStoreOptions store_options;
+  store_options.cache_size_bytes = options.cache_size;
+  store_options.page_size_bytes = options.page_size;
+  store_options.env = parts.env;
+  EMDB_ASSIGN_OR_RETURN(parts.store, PageStore::Open("memory.emdb", store_options));
+  parts.pool = std::make_shared<ArenaPool>(MemtableCapacity(options.memtable_size));
+  EMDB_ASSIGN_OR_RETURN(parts.redone.state.active,
+                        Memtable::Create(parts.pool, MemtableCapacity(options.memtable_size)));
+  parts.redone.state.tree = parts.store->GetView();
+  return std::unique_ptr<DbImpl>(new DbImpl(std::move(parts)));
+}
+
+DbImpl::DbImpl(Parts parts)
+    : options_(parts.options),
+      own_env_(std::move(parts.own_env)),
+      env_(parts.env),
+      pool_(std::move(parts.pool)),
+      recovered_records_(parts.redone.records),
+      recovery_nanos_(parts.recovery_nanos),
+      always_durable_(parts.options.flush_policy.kind() == FlushPolicy::Kind::kOnEachWrite),
+      lock_(std::move(parts.lock)),
+      store_(std::move(parts.store)),
+      log_(std::move(parts.wal)),
+      queue_(&log_, log_.next_seq()),
+      active_(parts.redone.state.active.get()),
+      frozen_seq_(parts.redone.state.frozen.empty()
+                      ? parts.redone.state.tree.next_seq()
+                      : parts.redone.state.frozen.front()->end_seq()) {
+  states_.Update([&parts](ReadState* state) {
+    state->active = std::move(parts.redone.state.active);
+    state->frozen = std::move(parts.redone.state.frozen);
+    state->tree = std::move(parts.redone.state.tree);
+  });
+  if (options_.read_only) return;
+  checkpointer_ = std::make_unique<Checkpointer>(
+      Checkpointer::Parts{env_, &log_, store_.get(), &states_, &queue_, &statistics_});
+  pacer_.emplace(Pacer::Parts{env_, &states_, checkpointer_.get(), &statistics_},
+                 options_.memtable_size);
+}
+
+DbImpl::~DbImpl() {
+  // Those that are still there would look into what is destroyed here.
+  EMDB_CHECK(live_pins_.load() == 0 && "a Snapshot or Iterator has outlived its Db");
+  // Who wants to know of errors calls Close.
+  Close().IgnoreError();
+}
+
+absl::Status DbImpl::Close() {
+  if (const uint64_t live = live_pins_.load(std::memory_order_acquire); live > 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("close: ", live, " snapshots or iterators are alive; destroy them first"));
+  }
+  if (!gate_.Shut()) return absl::FailedPreconditionError("the database is closed");
+  // Calls that wait for durability without driving it themselves (WriteAsync) end with a flush; one
+  // that came in at the last moment may need another.
+  absl::Status result;
+  do {
+    result = options_.read_only ? absl::OkStatus() : log_.Flush();
+  } while (!gate_.WaitUntilIdle(std::chrono::milliseconds(10)));
+  result.Update(CloseParts());
+  return result;
+}
+
+absl::Status DbImpl::CloseParts() {
+  pacer_.reset();
+  checkpointer_.reset();
+  // No reader is inside any more, and the memtables and the view are gone with the last state.
+  states_.Close();
+  absl::Status result = log_.Close();
+  result.Update(store_->Close());
+  store_.reset();
+  lock_.reset();
+  return result;
+}
+
+}  // namespace emdb

@@ -1,0 +1,248 @@
+// Opening: new stores, old ones, read-only, locked, and files that do not fit together.
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "gtest/gtest.h"
+#include "kv/db.h"
+#include "storage/fault_env.h"
+
+namespace emdb {
+namespace {
+
+constexpr char kPath[] = "dir/test.emdb";
+constexpr char kLogPath[] = "dir/test.emdb.v4.wal";
+
+class DbOpenTest : public testing::Test {
+ protected:
+  DbOpenTest() { UseDisk(DiskImage()); }
+
+  void UseDisk(const DiskImage& image) {
+    env_ = std::make_unique<FaultEnv>(image);
+    options_.env = env_.get();
+    options_.memtable_size = 1 << 20;
+    options_.cache_size = 4 << 20;
+    options_.wal_segment_size = 1 << 20;
+  }
+
+  absl::StatusOr<std::unique_ptr<Db>> Open() { return Db::Open(options_, kPath); }
+
+  // A closed store with key = value in the tree and key2 = value in the log.
+  DiskImage SmallStore() {
+    {
+      absl::StatusOr<std::unique_ptr<Db>> db = Open();
+      EXPECT_TRUE(db.ok()) << db.status();
+      EXPECT_TRUE((*db)->Put("key", "value").ok());
+      EXPECT_TRUE((*db)->Checkpoint().ok());
+      EXPECT_TRUE((*db)->Put("key2", "value").ok());
+      EXPECT_TRUE((*db)->Close().ok());
+    }
+    return env_->FullImage();
+  }
+
+  static void ExpectSmallStore(Db* db) {
+    std::string value;
+    EXPECT_TRUE(db->Get("key", &value).ok());
+    EXPECT_TRUE(db->Get("key2", &value).ok());
+  }
+
+  // Opening `image` fails with `code` and a message that has `words`, and changes nothing.
+  void ExpectRefused(const DiskImage& image, absl::StatusCode code, const std::string& words) {
+    UseDisk(image);
+    const absl::StatusOr<std::unique_ptr<Db>> db = Open();
+    EXPECT_EQ(db.status().code(), code) << db.status();
+    EXPECT_NE(std::string(db.status().message()).find(words), std::string::npos) << db.status();
+    EXPECT_EQ(env_->OperationCount(), 0u);
+  }
+
+  Options options_;
+  std::unique_ptr<FaultEnv> env_;
+};
+
+TEST_F(DbOpenTest, WhatWasWrittenIsThereAfterAReopen) {
+  SmallStore();
+  for (int i = 0; i < 3; ++i) {
+    absl::StatusOr<std::unique_ptr<Db>> db = Open();
+    ASSERT_TRUE(db.ok()) << db.status();
+    ExpectSmallStore(db->get());
+    const Stats stats = (*db)->GetStats();
+    EXPECT_EQ(stats.recovered_records, 1u);
+    EXPECT_EQ(stats.next_seq, 2u);
+    EXPECT_TRUE(stats.wal_recovery.was_clean);
+  }
+}
+
+TEST_F(DbOpenTest, SeqsNeverStartAgain) {
+  SmallStore();
+  absl::StatusOr<std::unique_ptr<Db>> db = Open();
+  ASSERT_TRUE(db.ok());
+  ASSERT_TRUE((*db)->Checkpoint().ok());
+  EXPECT_EQ((*db)->GetStats().checkpoint_seq, 2u);
+  db->reset();
+  db = Open();
+  ASSERT_TRUE(db.ok());
+  ASSERT_TRUE((*db)->Put("key3", "value").ok());
+  EXPECT_EQ((*db)->GetStats().next_seq, 3u);
+}
+
+TEST_F(DbOpenTest, CreateIfMissingAndErrorIfExists) {
+  options_.create_if_missing = false;
+  EXPECT_EQ(Open().status().code(), absl::StatusCode::kNotFound);
+  EXPECT_TRUE(env_->FullImage().files.empty());
+  options_.create_if_missing = true;
+  options_.error_if_exists = true;
+  EXPECT_TRUE(Open().ok());
+  EXPECT_EQ(Open().status().code(), absl::StatusCode::kAlreadyExists);
+  options_.error_if_exists = false;
+  options_.create_if_missing = false;
+  EXPECT_TRUE(Open().ok());
+}
+
+TEST_F(DbOpenTest, OptionsAreChecked) {
+  options_.page_size = 1;
+  EXPECT_EQ(Open().status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Db::OpenInMemory(options_).status().code(), absl::StatusCode::kInvalidArgument);
+  Options read_only;
+  read_only.read_only = true;
+  EXPECT_EQ(Db::OpenInMemory(read_only).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(DbOpenTest, ASecondOpenIsRefusedAndLeavesTheFirstItsLock) {
+  absl::StatusOr<std::unique_ptr<Db>> first = Open();
+  ASSERT_TRUE(first.ok());
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(Open().status().code(), absl::StatusCode::kFailedPrecondition);
+  }
+  options_.read_only = true;
+  EXPECT_EQ(Open().status().code(), absl::StatusCode::kFailedPrecondition);
+  options_.read_only = false;
+  EXPECT_TRUE((*first)->Put("key", "value", {.sync = true}).ok());
+  EXPECT_TRUE((*first)->Close().ok());
+  EXPECT_TRUE(Open().ok());
+}
+
+TEST_F(DbOpenTest, ReadOnlyReplaysInMemoryAndWritesNothing) {
+  UseDisk(SmallStore());
+  options_.read_only = true;
+  absl::StatusOr<std::unique_ptr<Db>> first = Open();
+  absl::StatusOr<std::unique_ptr<Db>> second = Open();
+  ASSERT_TRUE(first.ok()) << first.status();
+  ASSERT_TRUE(second.ok()) << second.status();
+  for (Db* db : {first->get(), second->get()}) {
+    ExpectSmallStore(db);
+    constexpr absl::StatusCode kRefused = absl::StatusCode::kFailedPrecondition;
+    EXPECT_EQ(db->Put("key", "value").code(), kRefused);
+    EXPECT_EQ(db->Delete("key", {.sync = true}).code(), kRefused);
+    EXPECT_EQ(db->Checkpoint().code(), kRefused);
+    EXPECT_EQ(db->Compact().code(), kRefused);
+    EXPECT_TRUE(db->Flush().ok());
+    EXPECT_TRUE(db->Verify().ok());
+    EXPECT_TRUE(db->Close().ok());
+  }
+  EXPECT_EQ(env_->OperationCount(), 0u);
+}
+
+TEST_F(DbOpenTest, ReadOnlyMakesNoStore) {
+  options_.read_only = true;
+  EXPECT_EQ(Open().status().code(), absl::StatusCode::kNotFound);
+  EXPECT_TRUE(env_->FullImage().files.empty());
+}
+
+TEST_F(DbOpenTest, ALogLargerThanTheMemtablesIsCheckpointedWhileItIsReplayed) {
+  constexpr int kKeys = 4000;
+  const std::string value(1000, 'v');
+  options_.memtable_size = 16 << 20;
+  {
+    absl::StatusOr<std::unique_ptr<Db>> db = Open();
+    ASSERT_TRUE(db.ok());
+    for (int i = 0; i < kKeys; ++i) ASSERT_TRUE((*db)->Put("key" + std::to_string(i), value).ok());
+    ASSERT_TRUE((*db)->Delete("key7").ok());
+  }
+  const DiskImage image = env_->FullImage();
+  for (const bool read_only : {true, false}) {
+    UseDisk(image);
+    options_.memtable_size = 256 << 10;
+    options_.read_only = read_only;
+    absl::StatusOr<std::unique_ptr<Db>> db = Open();
+    ASSERT_TRUE(db.ok()) << db.status();
+    EXPECT_EQ((*db)->GetStats().recovered_records, kKeys + 1u);
+    std::unique_ptr<Iterator> it = (*db)->NewIterator();
+    int keys = 0;
+    for (it->SeekToFirst(); it->Valid(); it->Next()) ++keys;
+    EXPECT_EQ(keys, kKeys - 1);
+    it.reset();
+    EXPECT_TRUE((*db)->Verify().ok());
+  }
+}
+
+TEST_F(DbOpenTest, AMissingLogIsDataLoss) {
+  DiskImage image = SmallStore();
+  for (auto file = image.files.begin(); file != image.files.end();) {
+    file = file->first == kPath ? std::next(file) : image.files.erase(file);
+  }
+  ExpectRefused(image, absl::StatusCode::kDataLoss, "missing");
+}
+
+TEST_F(DbOpenTest, AMissingOrEmptyStoreBesideAWrittenLogIsDataLoss) {
+  DiskImage image = SmallStore();
+  image.files[kPath] = SparseBytes();
+  ExpectRefused(image, absl::StatusCode::kDataLoss, "holds no store");
+  image.files.erase(kPath);
+  UseDisk(image);
+  EXPECT_EQ(Open().status().code(), absl::StatusCode::kDataLoss);
+  // The second open finds the empty file that the first one made: the same.
+  EXPECT_EQ(Open().status().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST_F(DbOpenTest, AnOldStoreFileIsAGap) {
+  UseDisk(DiskImage());
+  DiskImage old_image = SmallStore();
+  UseDisk(old_image);
+  {
+    absl::StatusOr<std::unique_ptr<Db>> db = Open();
+    ASSERT_TRUE(db.ok());
+    for (int i = 0; i < 3; ++i) {
+      ASSERT_TRUE((*db)->Put("key", std::string(900 << 10, 'v')).ok());
+      ASSERT_TRUE((*db)->Checkpoint().ok());
+    }
+  }
+  DiskImage image = env_->FullImage();
+  image.files[kPath] = old_image.files[kPath];
+  ExpectRefused(image, absl::StatusCode::kDataLoss, "starts at seq");
+}
+
+TEST_F(DbOpenTest, AnOldLogEndsBeforeTheStore) {
+  DiskImage old_image = SmallStore();
+  UseDisk(old_image);
+  {
+    absl::StatusOr<std::unique_ptr<Db>> db = Open();
+    ASSERT_TRUE(db.ok());
+    ASSERT_TRUE((*db)->Put("key3", "value").ok());
+    ASSERT_TRUE((*db)->Checkpoint().ok());
+  }
+  DiskImage image = old_image;
+  image.files[kPath] = env_->FullImage().files[kPath];
+  ExpectRefused(image, absl::StatusCode::kDataLoss, "ends before seq");
+}
+
+TEST_F(DbOpenTest, TheLogOfAnotherStoreIsRefused) {
+  DiskImage image = SmallStore();
+  UseDisk(DiskImage{.files = {}, .random_state = 77});
+  const DiskImage other = SmallStore();
+  for (const auto& [path, bytes] : other.files) {
+    if (path != kPath) image.files[path] = bytes;
+  }
+  ExpectRefused(image, absl::StatusCode::kFailedPrecondition, kLogPath);
+}
+
+TEST_F(DbOpenTest, AFileThatIsNoStoreIsRefusedAndLeftAlone) {
+  DiskImage image;
+  image.files["dir/text"].Write(0, "Dear diary, today I lost no data. ");
+  UseDisk(image);
+  EXPECT_FALSE(Db::Open(options_, "dir/text").ok());
+  EXPECT_EQ(env_->OperationCount(), 0u);
+}
+
+}  // namespace
+}  // namespace emdb

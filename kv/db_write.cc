@@ -1,0 +1,208 @@
+// The writing half of DbImpl.
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "kv/db_impl.h"
+#include "storage/check.h"
+#include "storage/status.h"
+
+namespace emdb {
+namespace {
+
+// The batch has been encoded by us: it can be decoded.
+void ForEach(std::string_view encoded, WriteBatch::Visitor visit) {
+  const absl::Status status = WriteBatch::ForEach(encoded, visit);
+  EMDB_CHECK(status.ok());
+}
+
+// No reader has seen the records of the batch, and none will.
+void MakeVoid(std::string_view encoded, uint64_t seq, const Memtable& memtable) {
+  ForEach(encoded, [&memtable, seq](WriteBatch::Kind, std::string_view key, std::string_view) {
+    memtable.Void(key, seq);
+  });
+}
+
+}  // namespace
+
+absl::Status DbImpl::CheckWritable() const {
+  if (options_.read_only) {
+    return absl::FailedPreconditionError(
+        "the database is open read-only; open it without read_only to write");
+  }
+  return checkpointer_->health();
+}
+
+absl::Status DbImpl::Write(const Encoded& batch, bool sync) {
+  const CallGate::Pass pass(&gate_);
+  if (!pass) return Closed();
+  EMDB_RETURN_IF_ERROR(CheckWritable());
+  if (batch.operations == 0) return absl::OkStatus();
+  const bool must_be_durable = (sync || always_durable_) && !log_.in_memory();
+  const bool timed =
+      must_be_durable || statistics_.shard().writes.Add() % Statistics::kSampling == 0;
+  const uint64_t start = timed ? env_->NowNanos() : 0;
+  pacer_->BeforeWrite(batch.bytes.size());
+
+  uint64_t seq = 0;
+  Memtable* memtable = nullptr;
+  bool is_visible = false;
+  {
+    MutexLock lock(&write_mutex_);
+    EMDB_ASSIGN_OR_RETURN(seq, AppendAndInsert(batch));
+    memtable = active_;
+    is_visible = queue_.Publish(seq, must_be_durable);
+  }
+  if (must_be_durable) {
+    const absl::Status result = AwaitDurable(seq, batch, memtable);
+    statistics_.commit_latency.Record(env_->NowNanos() - start);
+    return result;
+  }
+  if (!is_visible) queue_.Wait(seq);
+  if (timed) statistics_.shard().write_latency.Record(env_->NowNanos() - start);
+  return absl::OkStatus();
+}
+
+absl::Status DbImpl::AwaitDurable(uint64_t seq, const Encoded& batch, Memtable* memtable) {
+  // The memtable is not checkpointed, and so not destroyed, before this write is visible or void.
+  return queue_.Resolve(seq, log_.WaitForSeq(seq), [&] { MakeVoid(batch.bytes, seq, *memtable); });
+}
+
+// A write that nobody waits for: what its completion needs.
+struct DbImpl::AsyncWrite {
+  AsyncWrite(CallGate::Pass call, std::string encoded,
+             std::function<void(const absl::Status&)> callback)
+      : pass(std::move(call)), bytes(std::move(encoded)), done(std::move(callback)) {}
+
+  const CallGate::Pass pass;
+  const std::string bytes;
+  const std::function<void(const absl::Status&)> done;
+  uint64_t start = 0;
+  uint64_t seq = 0;
+  Memtable* memtable = nullptr;
+};
+
+void DbImpl::WriteAsync(const Encoded& batch, std::function<void(const absl::Status&)> done) {
+  CallGate::Pass pass(&gate_);
+  if (!pass) return done(Closed());
+  if (absl::Status s = CheckWritable(); !s.ok()) return done(s);
+  if (batch.operations == 0) return done(absl::OkStatus());
+  auto write =
+      std::make_shared<AsyncWrite>(std::move(pass), std::string(batch.bytes), std::move(done));
+  write->start = env_->NowNanos();
+  pacer_->BeforeWrite(batch.bytes.size());
+  absl::StatusOr<uint64_t> seq = 0;
+  bool is_visible = false;
+  {
+    MutexLock lock(&write_mutex_);
+    seq = AppendAndInsert(batch);
+    if (seq.ok()) {
+      write->seq = *seq;
+      write->memtable = active_;
+      is_visible = queue_.Publish(*seq, !log_.in_memory());
+    }
+  }
+  if (!seq.ok()) return write->done(seq.status());
+  if (is_visible) return write->done(absl::OkStatus());
+  log_.NotifyDurable(*seq, [this, write](const absl::Status& durable) {
+    const absl::Status result = queue_.Resolve(
+        write->seq, durable, [&write] { MakeVoid(write->bytes, write->seq, *write->memtable); });
+    statistics_.commit_latency.Record(env_->NowNanos() - write->start);
+    write->done(result);
+  });
+}
+
+absl::StatusOr<uint64_t> DbImpl::AppendAndInsert(const Encoded& batch) {
+  EMDB_RETURN_IF_ERROR(MakeRoom(Memtable::RoomFor(batch.operations, batch.bytes.size())));
+  EMDB_ASSIGN_OR_RETURN(const uint64_t seq, log_.Append(batch.bytes));
+  Memtable* const memtable = active_;
+  uint64_t puts = 0;
+  ForEach(batch.bytes, [&](WriteBatch::Kind kind, std::string_view key, std::string_view value) {
+    const bool is_put = kind == WriteBatch::Kind::kPut;
+    memtable->Add(seq, is_put ? RecordKind::kPut : RecordKind::kDelete, key, value);
+    puts += is_put ? 1 : 0;
+  });
+  Statistics::Shard& shard = statistics_.shard();
+  if (puts > 0) shard.puts.Add(puts);
+  if (puts < batch.operations) shard.deletes.Add(batch.operations - puts);
+  return seq;
+}
+
+absl::Status DbImpl::MakeRoom(size_t room_bytes) {
+  if (active_->memory_bytes() < options_.memtable_size && active_->HasRoom(room_bytes)) [[likely]] {
+    return absl::OkStatus();
+  }
+  return FreezeActive(room_bytes);
+}
+
+absl::Status DbImpl::FreezeActive(size_t room_bytes) {
+  const uint64_t start = env_->NowNanos();
+  EMDB_RETURN_IF_ERROR(checkpointer_->WaitForRoom());
+  const uint64_t waited = env_->NowNanos() - start;
+  constexpr uint64_t kNoticeableNanos = 10'000;
+  if (waited > kNoticeableNanos) {
+    statistics_.write_stalls.Add();
+    statistics_.write_stall_nanos.Add(waited);
+  }
+  EMDB_ASSIGN_OR_RETURN(
+      std::shared_ptr<Memtable> next,
+      Memtable::Create(pool_, std::max(MemtableCapacity(options_.memtable_size), room_bytes)));
+  EMDB_ASSIGN_OR_RETURN(const uint64_t boundary, log_.Rotate());
+  active_->Freeze(boundary);
+  active_ = next.get();
+  frozen_seq_ = boundary;
+  // Published before anything is in the new memtable: who sees a seq behind the boundary sees the
+  // state too.
+  states_.Update([&next](ReadState* state) {
+    state->frozen.insert(state->frozen.begin(), std::move(state->active));
+    state->active = std::move(next);
+  });
+  checkpointer_->Schedule();
+  return absl::OkStatus();
+}
+
+absl::Status DbImpl::Flush() {
+  const CallGate::Pass pass(&gate_);
+  if (!pass) return Closed();
+  if (options_.read_only) return absl::OkStatus();
+  return log_.Flush();
+}
+
+absl::Status DbImpl::Checkpoint() {
+  const CallGate::Pass pass(&gate_);
+  if (!pass) return Closed();
+  EMDB_RETURN_IF_ERROR(CheckWritable());
+  return CheckpointEverything();
+}
+
+absl::Status DbImpl::CheckpointEverything() {
+  checkpointer_->RetryNow();
+  uint64_t boundary = 0;
+  {
+    MutexLock lock(&write_mutex_);
+    if (log_.next_seq() > frozen_seq_) EMDB_RETURN_IF_ERROR(FreezeActive(0));
+    boundary = frozen_seq_;
+  }
+  return checkpointer_->WaitForCheckpoint(boundary);
+}
+
+absl::Status DbImpl::Compact() {
+  const CallGate::Pass pass(&gate_);
+  if (!pass) return Closed();
+  EMDB_RETURN_IF_ERROR(CheckWritable());
+  EMDB_RETURN_IF_ERROR(CheckpointEverything());
+  return checkpointer_->RunExclusively([this] { return store_->Compact(); });
+}
+
+absl::Status DbImpl::Verify(const std::function<void(uint64_t done, uint64_t total)>& progress) {
+  const CallGate::Pass pass(&gate_);
+  if (!pass) return Closed();
+  if (options_.read_only) return store_->Verify(progress);
+  EMDB_RETURN_IF_ERROR(CheckWritable());
+  EMDB_RETURN_IF_ERROR(CheckpointEverything());
+  return checkpointer_->RunExclusively([this, &progress] { return store_->Verify(progress); });
+}
+
+}  // namespace emdb

@@ -1,0 +1,159 @@
+// Memtable: the newest writes, in memory: for each key its versions, newest first. A B+tree of 1
+// KiB nodes (memtable_node.h) whose records lie in an Arena.
+//
+// One thread at a time writes: Add and Freeze. Any number of threads read at the same time, without
+// locks; they see every record that was added before the seq limit they read at was published to
+// them. A record is never moved or removed; views into it live as long as the memtable.
+//
+// Invariants:
+//  1. The versions of a key are chained in the order they were added; their seqs never ascend along
+//  the chain.
+//  2. Nodes are only added, and split to the right: a reader that holds a leaf finds what was to
+//  the right of it
+//     behind its `next`, whatever happens meanwhile.
+//  3. Every inner node that the writer has passed on its way down had room for one more entry, so a
+//  split changes
+//     one node and its parent.
+
+#ifndef EMDB_KV_MEMTABLE_H_
+#define EMDB_KV_MEMTABLE_H_
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "kv/arena.h"
+#include "kv/memtable_node.h"
+
+namespace emdb {
+
+class Memtable {
+ public:
+  enum class Lookup { kAbsent, kFound, kDeleted };
+
+  static constexpr uint64_t kNotFrozen = UINT64_MAX;
+
+  // What `operations` puts and deletions, `bytes` of keys and values in all, take at most.
+  static size_t RoomFor(size_t operations, size_t bytes) { return operations * 64 + bytes + 16384; }
+
+  // With an arena of `pool` of at least `min_capacity_bytes`. ResourceExhausted.
+  static absl::StatusOr<std::shared_ptr<Memtable>> Create(std::shared_ptr<ArenaPool> pool,
+                                                          size_t min_capacity_bytes);
+  ~Memtable();
+  Memtable(const Memtable&) = delete;
+  Memtable& operator=(const Memtable&) = delete;
+
+  // The writer.
+
+  bool HasRoom(size_t room_bytes) const {
+    return arena_->capacity_bytes() - arena_->used_bytes() >= room_bytes;
+  }
+  // `seq` is not below that of any record so far; among equal ones the last wins. There is room.
+  void Add(uint64_t seq, RecordKind kind, std::string_view key, std::string_view value);
+  // Nothing with a seq of `end_seq` or above will be added.
+  void Freeze(uint64_t end_seq) { end_seq_.store(end_seq, std::memory_order_release); }
+
+  // Any thread.
+
+  // Takes back the records of `key` with this seq. No reader may have been given a limit above
+  // `seq` yet.
+  void Void(std::string_view key, uint64_t seq) const;
+
+  // The newest version of `key` below `seq_limit`. *value is set if it is kFound.
+  Lookup Get(std::string_view key, uint64_t seq_limit, std::string_view* value) const;
+
+  bool empty() const { return records_.load(std::memory_order_acquire) == 0; }
+  uint64_t end_seq() const { return end_seq_.load(std::memory_order_acquire); }
+  size_t memory_bytes() const { return arena_->used_bytes(); }
+  // Each exact; together not of one moment.
+  uint64_t record_count() const { return records_.load(std::memory_order_relaxed); }
+  uint64_t deletion_count() const { return deletions_.load(std::memory_order_relaxed); }
+  uint64_t key_count() const { return keys_.load(std::memory_order_relaxed); }
+
+ private:
+  friend class MemtableBuilder;
+  friend class MemtableIterator;
+
+  // Which child or entry a search is for.
+  enum class Target {
+    kKey,     // where the key is or would be
+    kBefore,  // where the last key below it is
+    kLast,    // the end; the key does not matter
+  };
+  struct Position {
+    uint32_t index = 0;  // the first entry at or behind the key
+    bool equal = false;  // it is the key
+  };
+  // A leaf as it was at one moment.
+  struct LeafCopy {
+    std::array<Arena::Ref, MemtableNode::kLeafCapacity> records;
+    uint32_t count = 0;
+    Position position;
+    Arena::Ref next = 0;  // the leaf to the right; 0: none
+    Arena::Ref low_fence =
+        0;  // a record whose key is at or below all of the leaf, above all before; 0: none before
+  };
+  struct Descent {
+    const MemtableNode* leaf = nullptr;
+    uint32_t version = 0;
+    Arena::Ref low_fence = 0;
+  };
+
+  Memtable(std::shared_ptr<ArenaPool> pool, std::unique_ptr<Arena> arena);
+
+  MemtableNode* node(Arena::Ref ref) const {
+    return reinterpret_cast<MemtableNode*>(arena_->At(ref));
+  }
+  MemtableRecord* record(Arena::Ref ref) const {
+    return reinterpret_cast<MemtableRecord*>(arena_->At(ref));
+  }
+  // The newest version in the chain from `ref` below `seq_limit`; null if there is none.
+  const MemtableRecord* Visible(Arena::Ref ref, uint64_t seq_limit) const;
+
+  // Readers. Each returns false when the writer got in between: start again from the root.
+  bool FindEntry(const MemtableNode& node, uint32_t version, std::string_view key,
+                 Position* out) const;
+  bool FindChild(const MemtableNode& node, uint32_t version, std::string_view key, Target target,
+                 uint32_t* index) const;
+  bool TryDescend(std::string_view key, Target target, Descent* out) const;
+  bool TryCopyLeaf(const MemtableNode& leaf, uint32_t version, std::string_view key, Target target,
+                   LeafCopy* out) const;
+
+  // The newest record of `key`; 0 if there is none.
+  Arena::Ref Find(std::string_view key) const;
+  // The leaf that `target` is in, and behind what is before `key` in it.
+  void ReadLeaf(std::string_view key, Target target, LeafCopy* out) const;
+  // The leaf `ref`, positioned at its first entry.
+  void ReadLeafAt(Arena::Ref ref, LeafCopy* out) const;
+
+  // The writer.
+  Arena::Ref NewRecord(uint64_t seq, RecordKind kind, std::string_view key, std::string_view value);
+  Arena::Ref NewNode(uint32_t level);
+  void Link(std::string_view key, Arena::Ref ref);
+  bool TryAppend(std::string_view key, Arena::Ref ref);
+  void Insert(std::string_view key, Arena::Ref ref);
+  void InsertEntry(MemtableNode* into, uint32_t index, Arena::Ref ref, Arena::Ref child);
+  void GrowRoot();
+  void SplitChild(MemtableNode* parent, uint32_t index, bool append, Arena::Ref new_record);
+  void GrowPrefix(MemtableNode* in) const;
+  void SetPrefix(MemtableNode* in, size_t size) const;
+  size_t SharedPrefix(const MemtableNode& in) const;
+  void Count(RecordKind kind);
+
+  const std::shared_ptr<ArenaPool> pool_;
+  std::unique_ptr<Arena> arena_;
+  std::atomic<Arena::Ref> root_{0};
+  Arena::Ref last_leaf_ = 0;  // the writer's
+  std::atomic<uint64_t> records_{0};
+  std::atomic<uint64_t> deletions_{0};
+  std::atomic<uint64_t> keys_{0};
+  std::atomic<uint64_t> end_seq_{kNotFrozen};
+};
+
+}  // namespace emdb
+
+#endif  // EMDB_KV_MEMTABLE_H_

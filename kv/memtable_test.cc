@@ -1,0 +1,205 @@
+#include "kv/memtable.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "kv/memtable_builder.h"
+#include "kv/memtable_iterator.h"
+
+namespace emdb {
+namespace {
+
+std::shared_ptr<Memtable> NewMemtable(size_t capacity_bytes = 16 << 20) {
+  auto table = Memtable::Create(std::make_shared<ArenaPool>(capacity_bytes), capacity_bytes);
+  EXPECT_TRUE(table.ok()) << table.status();
+  return *std::move(table);
+}
+
+std::string Get(const Memtable& table, std::string_view key, uint64_t limit = UINT64_MAX) {
+  std::string_view value;
+  switch (table.Get(key, limit, &value)) {
+    case Memtable::Lookup::kAbsent:
+      return "absent";
+    case Memtable::Lookup::kDeleted:
+      return "deleted";
+    case Memtable::Lookup::kFound:
+      return "=" + std::string(value);
+  }
+  return "?";
+}
+
+std::vector<std::string> Forward(const Memtable& table, uint64_t limit = UINT64_MAX) {
+  std::vector<std::string> keys;
+  MemtableIterator it(&table, limit);
+  for (it.SeekToFirst(); it.Valid(); it.Next()) {
+    keys.push_back(std::string(it.key()) + (it.is_deletion() ? "-" : "+"));
+  }
+  return keys;
+}
+
+std::vector<std::string> Backward(const Memtable& table, uint64_t limit = UINT64_MAX) {
+  std::vector<std::string> keys;
+  MemtableIterator it(&table, limit);
+  for (it.SeekToLast(); it.Valid(); it.Prev()) {
+    keys.insert(keys.begin(), std::string(it.key()) + (it.is_deletion() ? "-" : "+"));
+  }
+  return keys;
+}
+
+TEST(MemtableTest, StartsEmpty) {
+  std::shared_ptr<Memtable> table = NewMemtable();
+  EXPECT_TRUE(table->empty());
+  EXPECT_EQ(Get(*table, "key"), "absent");
+  EXPECT_TRUE(Forward(*table).empty());
+  EXPECT_TRUE(Backward(*table).empty());
+}
+
+TEST(MemtableTest, AReaderSeesTheNewestVersionBelowItsLimit) {
+  std::shared_ptr<Memtable> table = NewMemtable();
+  table->Add(3, RecordKind::kPut, "key", "first");
+  table->Add(5, RecordKind::kDelete, "key", "");
+  table->Add(9, RecordKind::kPut, "key", "second");
+  EXPECT_EQ(Get(*table, "key", 3), "absent");
+  EXPECT_EQ(Get(*table, "key", 4), "=first");
+  EXPECT_EQ(Get(*table, "key", 5), "=first");
+  EXPECT_EQ(Get(*table, "key", 6), "deleted");
+  EXPECT_EQ(Get(*table, "key", 10), "=second");
+  EXPECT_EQ(table->record_count(), 3u);
+  EXPECT_EQ(table->deletion_count(), 1u);
+  EXPECT_EQ(table->key_count(), 1u);
+}
+
+TEST(MemtableTest, OfOneSeqTheLastOperationWins) {
+  std::shared_ptr<Memtable> table = NewMemtable();
+  table->Add(1, RecordKind::kPut, "key", "a");
+  table->Add(1, RecordKind::kDelete, "key", "");
+  table->Add(1, RecordKind::kPut, "key", "b");
+  EXPECT_EQ(Get(*table, "key", 2), "=b");
+  EXPECT_EQ(Get(*table, "key", 1), "absent");
+}
+
+TEST(MemtableTest, AVoidWriteIsAsIfItHadNeverBeen) {
+  std::shared_ptr<Memtable> table = NewMemtable();
+  table->Add(1, RecordKind::kPut, "a", "old");
+  table->Add(2, RecordKind::kPut, "a", "failed");
+  table->Add(2, RecordKind::kPut, "a", "failed too");
+  table->Add(2, RecordKind::kPut, "b", "failed");
+  table->Add(3, RecordKind::kPut, "c", "new");
+  table->Void("a", 2);
+  table->Void("b", 2);
+  table->Void("not there", 2);
+  EXPECT_EQ(Get(*table, "a"), "=old");
+  EXPECT_EQ(Get(*table, "b"), "absent");
+  EXPECT_EQ(Forward(*table), (std::vector<std::string>{"a+", "c+"}));
+  EXPECT_EQ(Backward(*table), (std::vector<std::string>{"a+", "c+"}));
+}
+
+TEST(MemtableTest, KeysThatArePrefixesOfOneAnotherAndZeroBytes) {
+  std::shared_ptr<Memtable> table = NewMemtable();
+  const std::vector<std::string> keys = {std::string(1, '\0'),
+                                         std::string(2, '\0'),
+                                         std::string("\0a", 2),
+                                         "a",
+                                         std::string("a\0", 2),
+                                         std::string("a\0\0", 3),
+                                         "a0",
+                                         "aaaaaaaa",
+                                         std::string("aaaaaaaa\0", 9),
+                                         "aaaaaaaaa",
+                                         std::string(100, 'a'),
+                                         std::string(101, 'a'),
+                                         std::string(4096, 'a'),
+                                         std::string(4096, '\xff')};
+  uint64_t seq = 0;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    table->Add(seq++, RecordKind::kPut, keys[(i * 5) % keys.size()],
+               std::to_string((i * 5) % keys.size()));
+  }
+  ASSERT_EQ(table->key_count(), keys.size());
+  for (size_t i = 0; i < keys.size(); ++i) EXPECT_EQ(Get(*table, keys[i]), "=" + std::to_string(i));
+  MemtableIterator it(table.get(), seq);
+  it.SeekToFirst();
+  for (const std::string& key : keys) {
+    ASSERT_TRUE(it.Valid());
+    EXPECT_EQ(it.key(), key);
+    it.Next();
+  }
+  EXPECT_FALSE(it.Valid());
+}
+
+TEST(MemtableTest, AscendingKeysFillTheirLeaves) {
+  std::shared_ptr<Memtable> table = NewMemtable();
+  const size_t before = table->memory_bytes();
+  constexpr int kKeys = 72 * 100;
+  char key[17];
+  for (int i = 0; i < kKeys; ++i) {
+    snprintf(key, sizeof(key), "%016d", i);
+    table->Add(i, RecordKind::kPut, key, "");
+  }
+  // A record of 40 bytes and its share of a full leaf.
+  const double bytes_per_key = static_cast<double>(table->memory_bytes() - before) / kKeys;
+  EXPECT_LT(bytes_per_key, 40 + 16);
+  EXPECT_EQ(Forward(*table).size(), static_cast<size_t>(kKeys));
+}
+
+TEST(MemtableTest, RoomForIsEnoughForTheSmallestRecordsInTheWorstOrder) {
+  constexpr size_t kKeys = 20000;
+  for (const int stride : {1, 7919, -1}) {
+    std::shared_ptr<Memtable> table = NewMemtable();
+    const size_t before = table->memory_bytes();
+    size_t bytes = 0;
+    for (size_t i = 0; i < kKeys; ++i) {
+      const size_t n = stride < 0 ? kKeys - i : i * static_cast<size_t>(stride) % kKeys;
+      const std::string key = {static_cast<char>(n >> 8), static_cast<char>(n)};
+      table->Add(i, RecordKind::kDelete, key, "");
+      bytes += key.size();
+    }
+    EXPECT_LE(table->memory_bytes() - before, Memtable::RoomFor(kKeys, bytes)) << stride;
+  }
+}
+
+TEST(MemtableTest, HasRoomUntilTheArenaIsUsedUp) {
+  std::shared_ptr<Memtable> table = NewMemtable(1 << 20);
+  EXPECT_TRUE(table->HasRoom(1 << 19));
+  EXPECT_FALSE(table->HasRoom(2 << 20));
+  table->Add(0, RecordKind::kPut, "key", std::string(1 << 19, 'v'));
+  EXPECT_FALSE(table->HasRoom(1 << 19));
+}
+
+TEST(MemtableBuilderTest, BuildsWhatAddingOneByOneWould) {
+  std::shared_ptr<Memtable> one_by_one = NewMemtable();
+  std::shared_ptr<Memtable> built = NewMemtable();
+  MemtableBuilder builder(built.get());
+  uint64_t state = 42;
+  for (uint64_t seq = 0; seq < 5000; ++seq) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    const std::string key = "common/" + std::to_string((state >> 33) % 2000);
+    const RecordKind kind = (state >> 60) == 0 ? RecordKind::kDelete : RecordKind::kPut;
+    const std::string value = kind == RecordKind::kDelete ? "" : std::to_string(seq);
+    one_by_one->Add(seq, kind, key, value);
+    builder.Add(seq, kind, key, value);
+  }
+  builder.Finish();
+  EXPECT_EQ(built->record_count(), one_by_one->record_count());
+  EXPECT_EQ(built->key_count(), one_by_one->key_count());
+  EXPECT_EQ(built->deletion_count(), one_by_one->deletion_count());
+  for (const uint64_t limit : {uint64_t{1}, uint64_t{777}, uint64_t{5000}}) {
+    EXPECT_EQ(Forward(*built, limit), Forward(*one_by_one, limit));
+    EXPECT_EQ(Backward(*built, limit), Forward(*one_by_one, limit));
+  }
+  for (int i = 0; i < 2000; ++i) {
+    const std::string key = "common/" + std::to_string(i);
+    EXPECT_EQ(Get(*built, key, 2500), Get(*one_by_one, key, 2500));
+  }
+  // And it can be written to as usual.
+  built->Add(5000, RecordKind::kPut, "common/5", "new");
+  built->Add(5001, RecordKind::kPut, "zzz", "last");
+  EXPECT_EQ(Get(*built, "common/5"), "=new");
+  EXPECT_EQ(Get(*built, "zzz"), "=last");
+}
+
+}  // namespace
+}  // namespace emdb

@@ -1,0 +1,234 @@
+#include "kv/merging_iterator.h"
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "kv/arena.h"
+
+namespace emdb {
+namespace {
+
+using Records = std::map<std::string, std::string>;
+
+// A tree's cursor over a map. It hands out its keys and values from memory that every move
+// overwrites, and fails where it is told to.
+class MapCursor : public Cursor {
+ public:
+  explicit MapCursor(const Records* records, std::string fails_at = "")
+      : records_(records), fails_at_(std::move(fails_at)), at_(records->end()) {}
+
+  bool Valid() const override { return at_ != records_->end() && status_.ok(); }
+  void SeekToFirst() override { MoveTo(records_->begin()); }
+  void SeekToLast() override { MoveBefore(records_->end()); }
+  void Seek(std::string_view target) override {
+    MoveTo(records_->lower_bound(std::string(target)));
+  }
+  void SeekForPrev(std::string_view target) override {
+    MoveBefore(records_->upper_bound(std::string(target)));
+  }
+  void Next() override { MoveTo(std::next(at_)); }
+  void Prev() override { MoveBefore(at_); }
+  std::string_view key() const override { return key_; }
+  std::string_view value() override { return value_; }
+  absl::Status status() const override { return status_; }
+
+ private:
+  void MoveBefore(Records::const_iterator end) {
+    MoveTo(end == records_->begin() ? records_->end() : std::prev(end));
+  }
+  void MoveTo(Records::const_iterator to) {
+    at_ = to;
+    status_ = absl::OkStatus();
+    if (at_ == records_->end()) return;
+    key_ = at_->first;
+    value_ = at_->second;
+    if (!fails_at_.empty() && key_ == fails_at_) status_ = absl::DataLossError("page 7");
+  }
+
+  const Records* const records_;
+  const std::string fails_at_;
+  Records::const_iterator at_;
+  std::string key_;
+  std::string value_;
+  absl::Status status_;
+};
+
+// Two memtables in front of a tree, and what the three show together.
+class MergingIteratorTest : public testing::Test {
+ protected:
+  MergingIteratorTest() { StartOver(); }
+
+  void StartOver() {
+    tree_.clear();
+    expected_.clear();
+    auto state = std::make_shared<ReadState>();
+    state->active = NewMemtable();
+    state->frozen.push_back(NewMemtable());
+    state_ = std::move(state);
+  }
+
+  static std::shared_ptr<Memtable> NewMemtable() {
+    auto pool = std::make_shared<ArenaPool>(4 << 20);
+    auto table = Memtable::Create(pool, 4 << 20);
+    EXPECT_TRUE(table.ok());
+    return *std::move(table);
+  }
+
+  void InTree(const std::string& key, const std::string& value) {
+    tree_[key] = value;
+    expected_[key] = value;
+  }
+  // An absent value is a deletion.
+  void InFrozen(const std::string& key, std::optional<std::string> value) {
+    Add(state_->frozen[0].get(), key, std::move(value));
+  }
+  void InActive(const std::string& key, std::optional<std::string> value) {
+    Add(state_->active.get(), key, std::move(value));
+  }
+  void Add(Memtable* to, const std::string& key, std::optional<std::string> value) {
+    if (value.has_value()) {
+      to->Add(seq_++, RecordKind::kPut, key, *value);
+      expected_[key] = *value;
+    } else {
+      to->Add(seq_++, RecordKind::kDelete, key, "");
+      expected_.erase(key);
+    }
+  }
+
+  std::unique_ptr<MergingIterator> New(MergingIterator::Bounds bounds = {}) {
+    return std::make_unique<MergingIterator>(state_, std::make_unique<MapCursor>(&tree_), seq_,
+                                             std::move(bounds));
+  }
+
+  std::shared_ptr<const ReadState> state_;
+  Records tree_;
+  Records expected_;
+  uint64_t seq_ = 0;
+};
+
+TEST_F(MergingIteratorTest, NothingAtAll) {
+  auto it = New();
+  EXPECT_FALSE(it->Valid());
+  it->SeekToFirst();
+  EXPECT_FALSE(it->Valid());
+  it->SeekToLast();
+  EXPECT_FALSE(it->Valid());
+  it->Seek("a");
+  EXPECT_FALSE(it->Valid());
+  it->SeekForPrev("a");
+  EXPECT_FALSE(it->Valid());
+  EXPECT_TRUE(it->status().ok());
+}
+
+TEST_F(MergingIteratorTest, TheNewerSourceHidesTheOlder) {
+  InTree("a", "tree");
+  InTree("b", "tree");
+  InTree("c", "tree");
+  InFrozen("b", "frozen");
+  InFrozen("c", std::nullopt);
+  InFrozen("d", std::nullopt);
+  InActive("c", "active");
+  InActive("a", std::nullopt);
+  auto it = New();
+  it->SeekToFirst();
+  ASSERT_TRUE(it->Valid());
+  EXPECT_EQ(it->key(), "b");
+  EXPECT_EQ(it->value(), "frozen");
+  it->Next();
+  ASSERT_TRUE(it->Valid());
+  EXPECT_EQ(it->key(), "c");
+  EXPECT_EQ(it->value(), "active");
+  it->Next();
+  EXPECT_FALSE(it->Valid());
+}
+
+TEST_F(MergingIteratorTest, WhatIsWrittenLaterIsNotSeen) {
+  InTree("a", "1");
+  InActive("b", "2");
+  auto it = New();
+  state_->active->Add(seq_, RecordKind::kPut, "c", "3");
+  state_->active->Add(seq_, RecordKind::kDelete, "b", "");
+  it->SeekToLast();
+  ASSERT_TRUE(it->Valid());
+  EXPECT_EQ(it->key(), "b");
+}
+
+TEST_F(MergingIteratorTest, AnErrorOfTheTreeMakesItInvalidUntilTheNextSeek) {
+  for (const char* key : {"a", "b", "c"}) InTree(key, "value");
+  InActive("z", "value");
+  MergingIterator it(state_, std::make_unique<MapCursor>(&tree_, "b"), seq_, {});
+  it.SeekToFirst();
+  ASSERT_TRUE(it.Valid());
+  it.Next();
+  EXPECT_FALSE(it.Valid());
+  EXPECT_EQ(it.status().code(), absl::StatusCode::kDataLoss);
+  it.Seek("c");
+  ASSERT_TRUE(it.Valid());
+  EXPECT_EQ(it.key(), "c");
+  EXPECT_TRUE(it.status().ok());
+}
+
+// Random contents, bounds and moves, against a map that does what the iterator should.
+TEST_F(MergingIteratorTest, AgreesWithAMap) {
+  for (uint32_t seed = 1; seed <= 30; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    StartOver();
+    std::mt19937 random(seed);
+    const auto key = [&random] { return "k" + std::to_string(random() % 60); };
+    const auto value = [&random]() -> std::optional<std::string> {
+      if (random() % 3 == 0) return std::nullopt;
+      return std::to_string(random());
+    };
+    // Some seeds have empty sources.
+    for (uint32_t i = 0; i < seed % 4 * 10; ++i) InTree(key(), "tree");
+    for (uint32_t i = 0; i < seed % 3 * 10; ++i) InFrozen(key(), value());
+    for (uint32_t i = 0; i < seed % 5 * 8; ++i) InActive(key(), value());
+    MergingIterator::Bounds bounds;
+    if (random() % 2 == 0) bounds.lower = key();
+    if (random() % 2 == 0) bounds.upper = key();
+    Records visible;
+    for (const auto& [k, v] : expected_) {
+      if (k >= bounds.lower && (bounds.upper.empty() || k < bounds.upper)) visible[k] = v;
+    }
+    auto it = New(bounds);
+    auto at = visible.end();
+    for (int step = 0; step < 400; ++step) {
+      const std::string target = key();
+      const uint32_t move = random() % (at == visible.end() ? 4 : 8);
+      if (move == 0) {
+        it->SeekToFirst();
+        at = visible.begin();
+      } else if (move == 1) {
+        it->SeekToLast();
+        at = visible.empty() ? visible.end() : std::prev(visible.end());
+      } else if (move == 2) {
+        it->Seek(target);
+        at = visible.lower_bound(target);
+      } else if (move == 3) {
+        it->SeekForPrev(target);
+        at = visible.upper_bound(target);
+        at = at == visible.begin() ? visible.end() : std::prev(at);
+      } else if (move % 2 == 0) {
+        it->Next();
+        ++at;
+      } else {
+        it->Prev();
+        at = at == visible.begin() ? visible.end() : std::prev(at);
+      }
+      ASSERT_EQ(it->Valid(), at != visible.end());
+      if (!it->Valid()) continue;
+      ASSERT_EQ(it->key(), at->first);
+      ASSERT_EQ(it->value(), at->second);
+    }
+    EXPECT_TRUE(it->status().ok());
+  }
+}
+
+}  // namespace
+}  // namespace emdb

@@ -1,0 +1,80 @@
+// Statistics: what a Db counts while it runs. Counters of the hot paths are kept per thread, so
+// that a read writes to no cache line that other threads write to; a sum over the threads is made
+// when somebody asks.
+//
+// Thread safe. Relaxed atomics throughout: each number is exact, together they are not of one
+// moment.
+
+#ifndef EMDB_KV_STATISTICS_H_
+#define EMDB_KV_STATISTICS_H_
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "kv/stats.h"
+
+namespace emdb {
+
+class AtomicHistogram {
+ public:
+  void Record(uint64_t nanos);
+  void AddTo(LatencyHistogram* out) const;
+
+ private:
+  std::array<std::atomic<uint64_t>, LatencyHistogram{}.buckets.size()> buckets_{};
+  std::atomic<uint64_t> total_nanos_{0};
+  std::atomic<uint64_t> max_nanos_{0};
+};
+
+class Counter {
+ public:
+  // Returns the count before.
+  uint64_t Add(uint64_t n = 1) { return value_.fetch_add(n, std::memory_order_relaxed); }
+  uint64_t Get() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+};
+
+class Statistics {
+ public:
+  // Of gets and unsynced writes one in this many is timed.
+  static constexpr uint64_t kSampling = 64;
+
+  struct alignas(64) Shard {
+    Counter puts;
+    Counter deletes;
+    Counter writes;  // calls
+    Counter gets;
+    Counter gets_found;
+    Counter iterators;
+    AtomicHistogram get_latency;
+    AtomicHistogram write_latency;
+  };
+
+  Statistics() : shards_(new Shard[kShards]) {}
+
+  // The calling thread's own, as long as there are not more than kShards of them.
+  Shard& shard();
+
+  AtomicHistogram commit_latency;
+  AtomicHistogram checkpoint_duration;
+  Counter checkpoints;
+  Counter checkpoint_failures;
+  Counter write_stalls;
+  Counter write_stall_nanos;
+
+  // Adds everything above to *out.
+  void AddTo(Stats* out) const;
+
+ private:
+  static constexpr size_t kShards = 64;
+
+  const std::unique_ptr<Shard[]> shards_;
+};
+
+}  // namespace emdb
+
+#endif  // EMDB_KV_STATISTICS_H_

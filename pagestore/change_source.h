@@ -1,0 +1,23 @@
+// ChangeSource: what a checkpoint is to change.
+
+#ifndef EMDB_PAGESTORE_CHANGE_SOURCE_H_
+#define EMDB_PAGESTORE_CHANGE_SOURCE_H_
+
+#include <string_view>
+
+namespace emdb {
+
+// The changes of a checkpoint, strictly ascending by key. Views stay valid until Next.
+class ChangeSource {
+ public:
+  virtual ~ChangeSource() = default;
+  virtual bool Valid() const = 0;
+  virtual void Next() = 0;
+  virtual std::string_view key() const = 0;
+  virtual std::string_view value() const = 0;  // not for deletions
+  virtual bool is_deletion() const = 0;
+};
+
+}  // namespace emdb
+
+#endif  // EMDB_PAGESTORE_CHANGE_SOURCE_H_

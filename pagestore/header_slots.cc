@@ -1,0 +1,182 @@
+#include "pagestore/header_slots.h"
+
+#include <array>
+#include <cstring>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "storage/aligned_buffer.h"
+#include "storage/env.h"
+#include "storage/status.h"
+
+namespace emdb {
+namespace {
+
+constexpr std::array<size_t, 2> kCopyOffsets = {0, kHeaderCopyOffset};
+// Both copies and nothing else; a multiple of the alignment that direct reads need.
+constexpr size_t kSlotBytes = kHeaderCopyOffset + kDirectAlignment;
+static_assert(kSlotBytes <= kMinPageSize);
+
+struct Slot {
+  absl::Status status;  // of the copy that says most, if no copy is whole
+  std::optional<StoreHeader> newest;
+};
+
+// An unwritten or foreign copy says less than a damaged one, that less than one of another version.
+int Weight(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kNotFound:
+      return 0;
+    case absl::StatusCode::kInvalidArgument:
+      return 1;
+    case absl::StatusCode::kDataLoss:
+      return 2;
+    default:
+      return 3;
+  }
+}
+
+Slot DecodeSlot(const char* bytes) {
+  Slot slot;
+  slot.status = absl::NotFoundError("");
+  for (const size_t offset : kCopyOffsets) {
+    StoreHeader header;
+    const absl::Status status = DecodeStoreHeader(bytes + offset, &header);
+    if (!status.ok()) {
+      if (Weight(status) > Weight(slot.status)) slot.status = status;
+    } else if (!slot.newest || header.generation > slot.newest->generation) {
+      slot.newest = header;
+    }
+  }
+  return slot;
+}
+
+absl::Status SlotError(const File& file, uint64_t offset, const absl::Status& status) {
+  if (absl::IsFailedPrecondition(status)) return Annotate(status, file.path());
+  const absl::string_view what =
+      absl::IsNotFound(status) ? "all bytes of the header are 0" : status.message();
+  return CorruptionError(file.path(), offset,
+                         FromAbsl(absl::StrCat("no copy of the store header is whole: ", what)),
+                         "it may have held the newest state: restore the store from a backup");
+}
+
+absl::StatusOr<bool> FileIsZero(const File& file, uint64_t size) {
+  AlignedBuffer buffer(kMaxPageSize);
+  for (uint64_t offset = 0; offset < size; offset += buffer.size()) {
+    EMDB_ASSIGN_OR_RETURN(const size_t read, file.ReadAt(offset, buffer.size(), buffer.data()));
+    if (!IsZero(std::string_view(buffer.data(), read))) return false;
+  }
+  return true;
+}
+
+// The first slot has no whole copy: says what kind of file this is.
+absl::Status ClassifyForeignFile(const File& file, uint64_t size, const absl::Status& status) {
+  if (absl::IsNotFound(status) && size <= uint64_t{kHeaderSlots} * kMaxPageSize) {
+    EMDB_ASSIGN_OR_RETURN(const bool zero, FileIsZero(file, size));
+    if (zero) return absl::NotFoundError("");
+  }
+  if (absl::IsInvalidArgument(status)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        file.path(), " is not an emdb store: ", status.message(), "; nothing was changed"));
+  }
+  return SlotError(file, 0, status);
+}
+
+absl::StatusOr<Slot> ReadSlot(const File& file, uint64_t offset) {
+  AlignedBuffer buffer(kSlotBytes);
+  std::memset(buffer.data(), 0, kSlotBytes);
+  // A short read is fine: a file cut short is found by its missing pages, an unmade one is empty.
+  EMDB_RETURN_IF_ERROR(file.ReadAt(offset, kSlotBytes, buffer.data()).status());
+  return DecodeSlot(buffer.data());
+}
+
+bool SameStore(const StoreHeader& a, const StoreHeader& b) {
+  return a.store_id == b.store_id && a.page_size == b.page_size;
+}
+
+struct CopyPlace {
+  PageId slot;
+  size_t offset;
+};
+
+// Whether the copy is of `newest`; DataLoss unless it is something that a power cut may leave.
+absl::StatusOr<bool> VerifyCopy(const PageFile& file, CopyPlace place, const char* sector,
+                                const StoreHeader& newest) {
+  StoreHeader header;
+  const absl::Status status = DecodeStoreHeader(sector, &header);
+  // Up to generation 1 a copy may never have been written.
+  if (absl::IsNotFound(status) && newest.generation <= 1) return false;
+  if (!status.ok()) {
+    return file.Corruption(place.slot, FromAbsl(absl::StrCat("header copy at offset ", place.offset,
+                                                             " of the slot: ", status.message())));
+  }
+  if (header == newest) return true;
+  if (HeaderSlot(header.generation) == place.slot && header.generation < newest.generation &&
+      SameStore(header, newest)) {
+    return false;
+  }
+  return file.Corruption(place.slot, "a header that does not belong there");
+}
+
+}  // namespace
+
+absl::StatusOr<StoreHeader> ReadNewestHeader(const File& file) {
+  EMDB_ASSIGN_OR_RETURN(const uint64_t size, file.Size());
+  EMDB_ASSIGN_OR_RETURN(const Slot first, ReadSlot(file, 0));
+  if (!first.newest) return ClassifyForeignFile(file, size, first.status);
+  const uint32_t page_size = first.newest->page_size;
+  EMDB_ASSIGN_OR_RETURN(const Slot second, ReadSlot(file, page_size));
+  StoreHeader newest = *first.newest;
+  if (second.newest) {
+    if (!SameStore(*first.newest, *second.newest)) {
+      return SlotError(file, page_size, absl::DataLossError("it is another store's"));
+    }
+    if (second.newest->generation > newest.generation) newest = *second.newest;
+  } else if (!absl::IsNotFound(second.status) || newest.generation > 0) {
+    // Only generation 0 leaves the second slot unwritten.
+    return SlotError(file, page_size, second.status);
+  }
+  if (size < uint64_t{newest.file_pages} * page_size) {
+    return CorruptionError(file.path(), size,
+                           FromAbsl(absl::StrCat("the file ends here, expected ", newest.file_pages,
+                                                 " pages of ", page_size)),
+                           kDamageAdvice);
+  }
+  return newest;
+}
+
+absl::Status WriteFirstHeader(File* file, const StoreHeader& header) {
+  AlignedBuffer slots(size_t{kHeaderSlots} * header.page_size);
+  std::memset(slots.data(), 0, slots.size());
+  for (const size_t offset : kCopyOffsets) EncodeStoreHeader(header, slots.data() + offset);
+  return file->WriteAt(0, std::string_view(slots.data(), slots.size()));
+}
+
+absl::Status WriteHeader(File* file, const StoreHeader& header) {
+  AlignedBuffer page(header.page_size);
+  std::memset(page.data(), 0, page.size());
+  for (const size_t offset : kCopyOffsets) EncodeStoreHeader(header, page.data() + offset);
+  return file->WriteAt(uint64_t{HeaderSlot(header.generation)} * header.page_size,
+                       std::string_view(page.data(), page.size()));
+}
+
+absl::Status VerifyHeaderSlots(const PageFile& file, const StoreHeader& newest) {
+  AlignedBuffer page(file.page_size());
+  bool newest_seen = false;
+  for (PageId slot = 0; slot < kHeaderSlots; ++slot) {
+    EMDB_RETURN_IF_ERROR(file.ReadRun({slot, 1}, page.data()));
+    for (const size_t offset : kCopyOffsets) {
+      EMDB_ASSIGN_OR_RETURN(const bool is_newest,
+                            VerifyCopy(file, {slot, offset}, page.data() + offset, newest));
+      newest_seen = newest_seen || is_newest;
+      std::memset(page.data() + offset, 0, kStoreHeaderSize);
+    }
+    if (!IsZero(std::string_view(page.data(), page.size()))) {
+      return file.Corruption(slot, "bytes of a header slot that must be 0");
+    }
+  }
+  if (newest_seen) return absl::OkStatus();
+  return file.Corruption(HeaderSlot(newest.generation), "the newest header is gone");
+}
+
+}  // namespace emdb

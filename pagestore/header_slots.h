@@ -1,0 +1,40 @@
+// The two header slots of a store file: making them, reading them, and writing the next header.
+//
+// A header is one sector, which a disk writes whole or not at all, and stands twice in its slot. So
+// a power cut leaves each copy old or new, never broken: a slot of which no copy is whole is
+// damage, even if the other slot is fine, for it may have held the newer state. What is left of a
+// power cut or of damage to one copy is put right by WriteHeader of the same header.
+//
+// Not thread safe.
+
+#ifndef EMDB_PAGESTORE_HEADER_SLOTS_H_
+#define EMDB_PAGESTORE_HEADER_SLOTS_H_
+
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "pagestore/page_file.h"
+#include "pagestore/page_format.h"
+#include "storage/file.h"
+
+namespace emdb {
+
+// The newest header. NotFound: the file is empty, or its making was cut off before it held
+// anything. FailedPrecondition: not a store, or of a newer format. DataLoss: a slot is damaged, or
+// the file is shorter than the header says.
+absl::StatusOr<StoreHeader> ReadNewestHeader(const File& file);
+
+// Writes a new file's slots; not synced.
+absl::Status WriteFirstHeader(File* file, const StoreHeader& header);
+
+// Writes `header` to its slot; not synced.
+absl::Status WriteHeader(File* file, const StoreHeader& header);
+
+// OK if every copy in both slots is whole, `newest` is the newest and all other bytes of the slots
+// are 0. DataLoss otherwise.
+absl::Status VerifyHeaderSlots(const PageFile& file, const StoreHeader& newest);
+
+}  // namespace emdb
+
+#endif  // EMDB_PAGESTORE_HEADER_SLOTS_H_

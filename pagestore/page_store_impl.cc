@@ -1,0 +1,229 @@
+#include "pagestore/page_store_impl.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "pagestore/describe.h"
+#include "pagestore/header_slots.h"
+#include "pagestore/store_opener.h"
+#include "pagestore/verify.h"
+#include "storage/posix_env.h"
+#include "storage/status.h"
+
+namespace emdb {
+namespace {
+
+// Compact writes a second time if more than this part of the file, in hundredths, is free then.
+constexpr uint64_t kLooseFile = 5;
+
+// No changes at all.
+class NoChanges : public ChangeSource {
+ public:
+  bool Valid() const override { return false; }
+  void Next() override {}
+  std::string_view key() const override { return {}; }
+  std::string_view value() const override { return {}; }
+  bool is_deletion() const override { return false; }
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<PageStoreImpl>> PageStoreImpl::Open(std::string path,
+                                                                   PageStoreOptions options) {
+  if (options.env == nullptr) options.env = PosixEnv();
+  EMDB_ASSIGN_OR_RETURN(OpenedStore store, OpenStore(path, options));
+  return std::unique_ptr<PageStoreImpl>(
+      new PageStoreImpl(std::move(store.file), options, store.header));
+}
+
+PageStoreImpl::PageStoreImpl(std::unique_ptr<File> file, const PageStoreOptions& options,
+                             const StoreHeader& header)
+    : store_id_(header.store_id),
+      read_only_(options.read_only),
+      own_epoch_(options.epoch == nullptr ? std::make_unique<Epoch>() : nullptr),
+      file_(std::move(file), header.page_size, header.store_id),
+      cache_(&file_, options.cache_size_bytes,
+             options.epoch == nullptr ? own_epoch_.get() : options.epoch),
+      registry_(std::make_shared<GenerationRegistry>()),
+      free_space_(&file_),
+      header_(header) {
+  free_space_.Reset(header);
+  current_ = std::make_shared<const ViewState>(TreeOf(header), header, registry_);
+  counts_.free_pages = header.file_pages - header.used_pages;
+}
+
+Tree PageStoreImpl::TreeOf(const StoreHeader& header) {
+  return {&file_, &cache_, header.root, header.height};
+}
+
+std::shared_ptr<const ViewState> PageStoreImpl::current() const {
+  MutexLock lock(&state_mutex_);
+  return current_;
+}
+
+absl::Status PageStoreImpl::CheckWritable() const {
+  if (closed_) return absl::FailedPreconditionError(absl::StrCat(path(), " has been closed"));
+  if (read_only_) {
+    return absl::FailedPreconditionError(absl::StrCat(path(), " is open for reading only"));
+  }
+  if (poison_.ok()) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      path(),
+      " takes no more checkpoints until it is opened again, because of: ", poison_.message()));
+}
+
+absl::Status PageStoreImpl::Poison(const absl::Status& cause) {
+  poison_ = cause;
+  return cause;
+}
+
+absl::Status PageStoreImpl::Checkpoint(uint64_t next_seq, ChangeSource* changes,
+                                       const TreeWriter::Progress& progress) {
+  MutexLock lock(&writer_mutex_);
+  EMDB_RETURN_IF_ERROR(CheckWritable());
+  if (next_seq < header_.next_seq) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("next_seq ", next_seq, " is below that of ", path(), ", ", header_.next_seq));
+  }
+  return WriteGeneration(next_seq,
+                         [&](TreeWriter* writer) { return writer->Merge(changes, progress); });
+}
+
+absl::Status PageStoreImpl::Compact() {
+  MutexLock lock(&writer_mutex_);
+  EMDB_RETURN_IF_ERROR(CheckWritable());
+  const MakeTree rewrite = [](TreeWriter* writer) { return writer->Rewrite(); };
+  EMDB_RETURN_IF_ERROR(WriteGeneration(header_.next_seq, rewrite));
+  // The dense tree stands where the old one left room, mostly at the end: once more, and it moves
+  // to the front, unless a View still reads the old one there.
+  Reclaim();
+  if (free_space_.free_pages() * 100 > free_space_.file_pages() * kLooseFile) {
+    EMDB_RETURN_IF_ERROR(WriteGeneration(header_.next_seq, rewrite));
+  }
+  // What the last generation freed at the end of the file is given back by the next one.
+  NoChanges none;
+  return WriteGeneration(header_.next_seq,
+                         [&](TreeWriter* writer) { return writer->Merge(&none, nullptr); });
+}
+
+void PageStoreImpl::Reclaim() {
+  cache_.Erase(free_space_.Reclaim(registry_->Oldest(header_.generation)));
+}
+
+absl::Status PageStoreImpl::WriteGeneration(uint64_t next_seq, const MakeTree& make) {
+  Reclaim();
+  StoreHeader header = header_;
+  ++header.generation;
+  header.next_seq = next_seq;
+  PageWriter writer(&file_, &free_space_, &cache_);
+  absl::Status status = WritePages(make, &writer, &header);
+  if (!status.ok()) {
+    // Nothing refers to what was written, so the durable generation is all there is.
+    free_space_.Reset(header_);
+    cache_.Erase(writer.placed());
+    return status;
+  }
+  EMDB_RETURN_IF_ERROR(MakeDurable(header));
+  // The pages that only older generations use are the first to leave the cache.
+  cache_.Demote(free_space_.freed());
+  free_space_.Commit(header.generation);
+  Publish(header, writer.pages_written());
+  GiveBackEnd();
+  return absl::OkStatus();
+}
+
+absl::Status PageStoreImpl::WritePages(const MakeTree& make, PageWriter* writer,
+                                       StoreHeader* header) {
+  TreeWriter tree_writer(TreeOf(header_), {&free_space_, writer, header->generation});
+  EMDB_ASSIGN_OR_RETURN(const TreeBuilder::Root root, make(&tree_writer));
+  const TreeWriter::Difference& difference = tree_writer.difference();
+  header->root = root.ref;
+  header->height = root.height;
+  header->records += static_cast<uint64_t>(difference.records);
+  header->key_bytes += static_cast<uint64_t>(difference.key_bytes);
+  header->value_bytes += static_cast<uint64_t>(difference.value_bytes);
+  return free_space_.WriteMap(header);
+}
+
+absl::Status PageStoreImpl::MakeDurable(const StoreHeader& header) {
+  // Sync before the header is written: a header on disk must find all of its pages there.
+  if (absl::Status s = file_.Sync(); !s.ok()) return Poison(s);
+  if (absl::Status s = WriteHeader(file_.file(), header); !s.ok()) return Poison(s);
+  // Sync again: only now may the log be cut and freed pages be written to.
+  if (absl::Status s = file_.Sync(); !s.ok()) return Poison(s);
+  return absl::OkStatus();
+}
+
+void PageStoreImpl::Publish(const StoreHeader& header, uint64_t pages_written) {
+  header_ = header;
+  std::shared_ptr<const ViewState> state =
+      std::make_shared<const ViewState>(TreeOf(header), header, registry_);
+  MutexLock lock(&state_mutex_);
+  // The old state goes with `state`, after the lock.
+  current_.swap(state);
+  ++counts_.checkpoints;
+  counts_.pages_written += pages_written;
+  counts_.free_pages = free_space_.free_pages();
+  counts_.pending_pages = free_space_.pending_pages();
+}
+
+void PageStoreImpl::GiveBackEnd() {
+  const absl::StatusOr<uint64_t> size = file_.Size();
+  if (!size.ok() || *size <= file_.OffsetOf(header_.file_pages)) return;
+  // An error leaves the file longer than it need be and nothing else: the next checkpoint tries
+  // again.
+  file_.Truncate(header_.file_pages).IgnoreError();
+}
+
+absl::Status PageStoreImpl::Verify(const std::function<void(uint64_t, uint64_t)>& progress) {
+  MutexLock lock(&writer_mutex_);
+  if (closed_) return absl::FailedPreconditionError(absl::StrCat(path(), " has been closed"));
+  // A header of which nobody knows whether it is on disk may stand in the file.
+  if (!poison_.ok()) return CheckWritable();
+  return VerifyStore(file_, header_, progress);
+}
+
+absl::StatusOr<std::string> PageStoreImpl::DescribePage(uint64_t id) {
+  if (id > UINT32_MAX) return absl::OutOfRangeError(absl::StrCat("no page has the number ", id));
+  return emdb::DescribePage(file_, static_cast<PageId>(id));
+}
+
+PageStoreStats PageStoreImpl::stats() const {
+  PageStoreStats stats;
+  {
+    MutexLock lock(&state_mutex_);
+    const StoreHeader& header = current_->header();
+    stats.generation = header.generation;
+    stats.next_seq = header.next_seq;
+    stats.records = header.records;
+    stats.height = header.height;
+    stats.file_pages = header.file_pages;
+    stats.live_pages = header.used_pages;
+    stats.free_pages = counts_.free_pages;
+    stats.pending_pages = counts_.pending_pages;
+    stats.checkpoints = counts_.checkpoints;
+    stats.pages_written = counts_.pages_written;
+  }
+  stats.page_size_bytes = file_.page_size();
+  const PageCache::Stats cache = cache_.stats();
+  stats.cache_bytes = cache.used_bytes;
+  stats.cache_capacity_bytes = cache.capacity_bytes;
+  stats.cache_hits = cache.hits;
+  stats.cache_misses = cache.misses;
+  stats.cache_evictions = cache.evictions;
+  const PageFile::Counters& counters = file_.counters();
+  stats.bytes_written = counters.bytes_written.load(std::memory_order_relaxed);
+  stats.bytes_read = counters.bytes_read.load(std::memory_order_relaxed);
+  stats.syncs = counters.syncs.load(std::memory_order_relaxed);
+  return stats;
+}
+
+absl::Status PageStoreImpl::Close() {
+  MutexLock lock(&writer_mutex_);
+  if (closed_) return absl::OkStatus();
+  closed_ = true;
+  return file_.Close();
+}
+
+}  // namespace emdb

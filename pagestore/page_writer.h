@@ -1,0 +1,66 @@
+// PageWriter: gives new pages a place in free space and writes them, gathered, in large pieces. For
+// one checkpoint, by one thread; nothing is synced.
+//
+// Pages get consecutive numbers in the order they are asked for, as far as free space has runs, so
+// that what is written together can be read together.
+
+#ifndef EMDB_PAGESTORE_PAGE_WRITER_H_
+#define EMDB_PAGESTORE_PAGE_WRITER_H_
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "pagestore/free_space.h"
+#include "pagestore/page_cache.h"
+#include "pagestore/page_file.h"
+#include "pagestore/page_format.h"
+#include "storage/aligned_buffer.h"
+
+namespace emdb {
+
+class PageWriter {
+ public:
+  struct Slot {
+    PageId first = kNoPage;
+    char* data = nullptr;
+  };
+
+  // All outlive it. Pages that are given a place are erased from the cache first.
+  PageWriter(PageFile* file, FreeSpace* free_space, PageCache* cache);
+
+  // Room for one page, to be filled before the next call.
+  absl::StatusOr<Slot> NextPage() { return Reserve(1); }
+  // Writes a large value to an extent of its own.
+  absl::StatusOr<ExtentRef> WriteValue(std::string_view value);
+  // Writes what is gathered and gives unused pages back.
+  absl::Status Finish();
+
+  // All pages that were given a place, also after an error.
+  const std::vector<PageRun>& placed() const { return placed_; }
+  uint64_t pages_written() const { return pages_written_; }
+
+ private:
+  absl::StatusOr<Slot> Reserve(uint32_t count);
+  absl::Status Flush();
+  absl::Status TakeRun(uint32_t count);
+  absl::Status WriteLongValue(std::string_view value, PageRun run);
+
+  PageFile* const file_;
+  FreeSpace* const free_space_;
+  PageCache* const cache_;
+  const uint32_t page_size_;
+  const uint32_t capacity_;  // pages of buffer_
+  AlignedBuffer buffer_;
+  PageId gathered_first_ = kNoPage;
+  uint32_t gathered_ = 0;  // pages in buffer_, to go to gathered_first_ and on
+  PageRun run_;            // placed, not yet handed out; begins behind the gathered pages
+  std::vector<PageRun> placed_;
+  uint64_t pages_written_ = 0;
+};
+
+}  // namespace emdb
+
+#endif  // EMDB_PAGESTORE_PAGE_WRITER_H_

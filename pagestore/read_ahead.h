@@ -1,0 +1,47 @@
+// ReadAhead: reads the children of a node that are wanted one after another, as many with one read
+// as stand side by side in the file. The more of them are wanted in a row, the more it reads at
+// once.
+//
+// For one thread. Keeps its pages to itself: nothing goes into the cache.
+
+#ifndef EMDB_PAGESTORE_READ_AHEAD_H_
+#define EMDB_PAGESTORE_READ_AHEAD_H_
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "pagestore/page_file.h"
+#include "pagestore/page_format.h"
+#include "storage/aligned_buffer.h"
+
+namespace emdb {
+
+class ReadAhead {
+ public:
+  // Reads up to `max_pages` at once; takes memory for them when it first reads.
+  ReadAhead(const PageFile* file, uint32_t max_pages) : file_(file), max_pages_(max_pages) {}
+
+  // The node refs[0], checked, readable until the next call; the others are what will be wanted
+  // next, in this order, if all goes on as it did. DataLoss and I/O errors of refs[0].
+  absl::StatusOr<const char*> Read(absl::Span<const PageRef> refs, uint32_t level);
+
+  // How many references Read can make use of.
+  uint32_t max_pages() const { return max_pages_; }
+  // The next Read does not go on where the last one was: it reads one page.
+  void Restart() { window_ = 1; }
+
+ private:
+  // The pages to read: refs[0] and its neighbours in the file, upwards or downwards.
+  PageRun RunOf(absl::Span<const PageRef> refs) const;
+
+  const PageFile* const file_;
+  const uint32_t max_pages_;
+  AlignedBuffer buffer_;
+  PageRun held_;  // the pages in buffer_
+  uint32_t window_ = 1;
+};
+
+}  // namespace emdb
+
+#endif  // EMDB_PAGESTORE_READ_AHEAD_H_

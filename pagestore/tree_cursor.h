@@ -1,0 +1,86 @@
+// TreeCursor: the Cursor over one tree. The leaf it stands on is pinned; of the pages above it
+// keeps the references and looks them up again when it moves on, so a cursor that is left standing
+// holds one frame.
+//
+// Leaves that it reaches by moving are not marked as used in the cache, and once it has moved
+// through a few that were not there, it reads ahead into memory of its own and leaves them out of a
+// cache that is full.
+
+#ifndef EMDB_PAGESTORE_TREE_CURSOR_H_
+#define EMDB_PAGESTORE_TREE_CURSOR_H_
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "pagestore/cursor.h"
+#include "pagestore/node.h"
+#include "pagestore/page_cache.h"
+#include "pagestore/page_format.h"
+#include "pagestore/read_ahead.h"
+#include "pagestore/tree.h"
+
+namespace emdb {
+
+class TreeCursor : public Cursor {
+ public:
+  // The tree's generation stays pinned while the cursor lives.
+  explicit TreeCursor(const Tree& tree);
+
+  bool Valid() const override { return valid_; }
+  void SeekToFirst() override;
+  void SeekToLast() override;
+  void Seek(std::string_view target) override;
+  void SeekForPrev(std::string_view target) override;
+  void Next() override;
+  void Prev() override;
+  std::string_view key() const override { return key_; }
+  std::string_view value() override;
+  absl::Status status() const override { return status_; }
+
+ private:
+  enum class Direction { kForward, kBackward };
+  struct PathEntry {
+    PageRef ref;
+    uint32_t slot = 0;
+    uint32_t child_count = 0;
+  };
+
+  void Reset();
+  // Goes down from a node of `level` to a leaf, taking the child that `choose` names in each node.
+  template <typename Choose>
+  absl::Status Descend(PageRef ref, uint32_t level, Choose choose);
+  // Goes to the next leaf; the cursor is at its near end, or not valid if there is none.
+  void MoveToLeaf(Direction direction);
+  absl::StatusOr<bool> StepPath(Direction direction);
+  absl::Status LoadLeaf(PageRef ref);
+  absl::Status LoadNextLeaf();
+  absl::Status EnterLeaf(PageRef ref, const char* page);
+  void SetPosition(uint32_t slot);
+  void Fail(const absl::Status& status);
+
+  const Tree tree_;
+  std::array<PathEntry, kMaxHeight> path_;  // [level] for levels 1 and up
+  PagePin pin_;
+  const char* leaf_ = nullptr;  // pin_'s page, or one of read_ahead_
+  uint32_t leaf_count_ = 0;
+  uint32_t slot_ = 0;
+  bool valid_ = false;
+  bool large_loaded_ = false;
+  uint32_t missing_in_a_row_ = 0;  // leaves reached by moving that were not in the cache
+  std::string key_;                // prefix of the leaf and suffix of the cell
+  size_t prefix_size_ = 0;
+  LeafView::Cell cell_;
+  std::string large_value_;
+  ReadAhead read_ahead_;
+  std::vector<PageRef> siblings_;  // of the next leaf: itself and what comes behind it
+  absl::Status status_;
+};
+
+}  // namespace emdb
+
+#endif  // EMDB_PAGESTORE_TREE_CURSOR_H_

@@ -1,0 +1,169 @@
+#include "pagestore/tree_reader.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <optional>
+
+#include "pagestore/node.h"
+#include "pagestore/node_reader.h"
+#include "pagestore/value_reader.h"
+#include "storage/epoch.h"
+#include "storage/status.h"
+
+namespace emdb {
+namespace {
+
+// Copies what stands inline; hands an extent's reference back, to be read when no guard is held.
+std::optional<ExtentRef> CopyPayload(const LeafView::Cell& cell, std::string* value) {
+  if (cell.kind == CellKind::kExtent) return DecodeExtentRef(cell.payload.data());
+  value->assign(cell.payload);
+  return std::nullopt;
+}
+
+// Keys of a MultiGet that go through the tree together: 32 overlap nearly as much as 64, and their
+// pages' first lines fit in the nearest caches.
+class Batch {
+ public:
+  static constexpr size_t kMaxKeys = 32;
+
+  explicit Batch(const Tree& tree) : tree_(tree) {}
+
+  bool full() const { return size_ == kMaxKeys; }
+  void Add(std::string_view key, std::string* value, absl::Status* status) {
+    Lookup& lookup = lookups_[size_++];
+    lookup.key = key;
+    lookup.value = value;
+    lookup.status = status;
+  }
+  void Run();
+
+ private:
+  struct Lookup {
+    std::string_view key;
+    std::string* value = nullptr;
+    absl::Status* status = nullptr;
+    PageRef ref;
+    const char* page = nullptr;  // null: not in memory, to be looked up alone
+    uint32_t slot = 0;
+    bool found = false;
+    bool alone = false;
+  };
+
+  // Finds the page of each lookup's reference in memory.
+  void Translate(uint32_t level);
+  void SearchInner();
+  void SearchLeaves();
+  void CopyFound();
+
+  const Tree& tree_;
+  std::array<Lookup, kMaxKeys> lookups_;
+  size_t size_ = 0;
+};
+
+void Batch::Translate(uint32_t level) {
+  for (Lookup& lookup : absl::MakeSpan(lookups_.data(), size_)) {
+    if (lookup.alone) continue;
+    lookup.page = tree_.cache->Find(lookup.ref.id, PageCache::Use::kPoint);
+    if (lookup.page == nullptr) {
+      lookup.alone = true;
+      continue;
+    }
+    PrefetchNode(lookup.page);
+  }
+  for (Lookup& lookup : absl::MakeSpan(lookups_.data(), size_)) {
+    // What is wrong with the page, the lookup alone will say.
+    if (!lookup.alone && PageLevelField(lookup.page) != level) lookup.alone = true;
+  }
+}
+
+void Batch::SearchInner() {
+  for (Lookup& lookup : absl::MakeSpan(lookups_.data(), size_)) {
+    if (lookup.alone) continue;
+    const InnerView node(lookup.page);
+    lookup.ref = node.child(node.ChildFor(lookup.key));
+    tree_.cache->PrefetchEntry(lookup.ref.id);
+  }
+}
+
+void Batch::SearchLeaves() {
+  for (Lookup& lookup : absl::MakeSpan(lookups_.data(), size_)) {
+    if (lookup.alone) continue;
+    const LeafView leaf(lookup.page);
+    const LeafView::Position position = leaf.Find(lookup.key);
+    lookup.found = position.found;
+    lookup.slot = position.index;
+    if (!position.found) continue;
+    const char* cell = leaf.cell_address(position.index);
+    for (size_t line = 64; line < 256; line += 64) __builtin_prefetch(cell + line);
+  }
+}
+
+void Batch::CopyFound() {
+  for (Lookup& lookup : absl::MakeSpan(lookups_.data(), size_)) {
+    if (lookup.alone || !lookup.found) continue;
+    const LeafView::Cell cell = LeafView(lookup.page).cell(lookup.slot);
+    if (cell.kind == CellKind::kExtent) {
+      lookup.alone = true;
+      continue;
+    }
+    lookup.value->assign(cell.payload);
+    *lookup.status = absl::OkStatus();
+  }
+}
+
+void Batch::Run() {
+  for (Lookup& lookup : absl::MakeSpan(lookups_.data(), size_)) lookup.ref = tree_.root;
+  {
+    const EpochGuard guard(tree_.cache->epoch());
+    for (uint32_t level = tree_.root_level(); level > 0; --level) {
+      Translate(level);
+      SearchInner();
+    }
+    Translate(0);
+    SearchLeaves();
+    CopyFound();
+  }
+  // What needs the disk goes through it without a guard.
+  for (Lookup& lookup : absl::MakeSpan(lookups_.data(), size_)) {
+    if (lookup.alone) *lookup.status = GetFromTree(tree_, lookup.key, lookup.value);
+  }
+  lookups_ = {};
+  size_ = 0;
+}
+
+}  // namespace
+
+absl::Status GetFromTree(const Tree& tree, std::string_view key, std::string* value) {
+  if (tree.height == 0) return absl::Status(absl::StatusCode::kNotFound, "");
+  std::optional<ExtentRef> extent;
+  {
+    NodeReader reader(tree, PageCache::Use::kPoint);
+    PageRef ref = tree.root;
+    for (uint32_t level = tree.root_level(); level > 0; --level) {
+      EMDB_ASSIGN_OR_RETURN(const char* page, reader.Read(ref, level));
+      const InnerView node(page);
+      ref = node.child(node.ChildFor(key));
+    }
+    EMDB_ASSIGN_OR_RETURN(const char* page, reader.Read(ref, 0));
+    const LeafView leaf(page);
+    const LeafView::Position position = leaf.Find(key);
+    if (!position.found) return absl::Status(absl::StatusCode::kNotFound, "");
+    extent = CopyPayload(leaf.cell(position.index), value);
+  }
+  return extent ? ReadValue(*tree.file, *extent, value) : absl::OkStatus();
+}
+
+void MultiGetFromTree(const Tree& tree, absl::Span<const std::string_view> keys,
+                      absl::Span<std::string> values, absl::Span<absl::Status> statuses) {
+  if (tree.height == 0) return;
+  Batch batch(tree);
+  for (size_t i = 0; i < keys.size(); ++i) {
+    if (!absl::IsNotFound(statuses[i])) continue;
+    batch.Add(keys[i], &values[i], &statuses[i]);
+    if (batch.full()) batch.Run();
+  }
+  batch.Run();
+}
+
+}  // namespace emdb

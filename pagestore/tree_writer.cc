@@ -1,0 +1,236 @@
+#include "pagestore/tree_writer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "pagestore/value_reader.h"
+#include "storage/status.h"
+
+namespace emdb {
+namespace {
+
+constexpr uint32_t kReadAheadBytes = 1 << 20;
+constexpr uint64_t kProgressInterval = 1024;
+
+}  // namespace
+
+TreeWriter::TreeWriter(const Tree& old_tree, const Target& target)
+    : tree_(old_tree),
+      target_(target),
+      builder_(old_tree.file, target.writer, old_tree.cache, target.generation),
+      read_ahead_(old_tree.file, kReadAheadBytes / old_tree.file->page_size()) {}
+
+absl::StatusOr<TreeBuilder::Root> TreeWriter::Merge(ChangeSource* changes,
+                                                    const Progress& progress) {
+  changes_ = changes;
+  progress_ = &progress;
+  return Run();
+}
+
+absl::StatusOr<TreeBuilder::Root> TreeWriter::Rewrite() {
+  rewrite_ = true;
+  builder_.set_append(true);
+  return Run();
+}
+
+absl::StatusOr<TreeBuilder::Root> TreeWriter::Run() {
+  if (tree_.height > 0 && (IsTouched(std::nullopt))) {
+    EMDB_RETURN_IF_ERROR(MergeNode(tree_.root, tree_.root_level(), {{}, std::nullopt}));
+  } else if (tree_.height > 0) {
+    return TreeBuilder::Root{tree_.root, tree_.height};
+  }
+  EMDB_RETURN_IF_ERROR(AppendChanges());
+  EMDB_ASSIGN_OR_RETURN(const TreeBuilder::Root root, builder_.Finish());
+  EMDB_RETURN_IF_ERROR(target_.writer->Finish());
+  return root;
+}
+
+bool TreeWriter::IsTouched(const std::optional<std::string_view>& upper) const {
+  if (rewrite_) return true;
+  return changes_->Valid() && (!upper || changes_->key() < *upper);
+}
+
+absl::Status TreeWriter::MergeNode(PageRef ref, uint32_t level, const Bounds& bounds) {
+  if (level == 0) {
+    const PageRef refs[] = {ref};
+    EMDB_ASSIGN_OR_RETURN(const char* page, ReadLeaf(refs));
+    EMDB_RETURN_IF_ERROR(MergeLeaf(page, bounds));
+  } else {
+    EMDB_ASSIGN_OR_RETURN(const PagePin pin, tree_.cache->Load(ref, level, PageCache::Use::kPoint));
+    if (PageLevelField(pin.data()) != level) {
+      return tree_.file->Corruption(ref.id, "a node of another level than its parent says");
+    }
+    const InnerView node(pin.data());
+    if (const uint32_t n = node.separator_count(); n > 0) {
+      EMDB_RETURN_IF_ERROR(CheckBounds(ref.id, node.separator(0), node.separator(n - 1), bounds));
+    }
+    EMDB_RETURN_IF_ERROR(MergeChildren(node, level, bounds));
+  }
+  return target_.free_space->Free({ref.id, 1});
+}
+
+absl::Status TreeWriter::CheckBounds(PageId id, std::string_view first, std::string_view last,
+                                     const Bounds& bounds) const {
+  if (first >= bounds.lower && (!bounds.upper || last < *bounds.upper)) return absl::OkStatus();
+  return tree_.file->Corruption(id, "keys of a node that are not within its parent's separators");
+}
+
+absl::Status TreeWriter::MergeChildren(const InnerView& node, uint32_t level,
+                                       const Bounds& bounds) {
+  std::string lower(bounds.lower);
+  std::string upper;
+  for (uint32_t i = 0; i < node.child_count(); ++i) {
+    Bounds child = {lower, bounds.upper};
+    if (i < node.separator_count()) {
+      upper.assign(node.prefix()).append(node.tail(i));
+      child.upper = upper;
+    }
+    if (IsTouched(child.upper) || builder_.WantsNeighbour(level - 1)) {
+      EMDB_RETURN_IF_ERROR(MergeChild(node, i, level, child));
+    } else {
+      EMDB_RETURN_IF_ERROR(builder_.AddSubtree(lower, node.child(i), level - 1));
+    }
+    lower.swap(upper);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TreeWriter::MergeChild(const InnerView& node, uint32_t index, uint32_t level,
+                                    const Bounds& bounds) {
+  const PageRef ref = node.child(index);
+  if (level > 1) return MergeNode(ref, level - 1, bounds);
+  wanted_.clear();
+  const uint32_t end = std::min(node.child_count(), index + read_ahead_.max_pages());
+  for (uint32_t i = index; i < end; ++i) wanted_.push_back(node.child(i));
+  EMDB_ASSIGN_OR_RETURN(const char* page, ReadLeaf(wanted_));
+  EMDB_RETURN_IF_ERROR(MergeLeaf(page, bounds));
+  return target_.free_space->Free({ref.id, 1});
+}
+
+absl::StatusOr<const char*> TreeWriter::ReadLeaf(absl::Span<const PageRef> refs) {
+  leaf_pin_ = tree_.cache->Pin(refs[0].id, PageCache::Use::kSequential);
+  // New leaves stay in memory where the old ones were.
+  builder_.set_evict_for_leaves(leaf_pin_.data() != nullptr);
+  if (leaf_pin_.data() != nullptr) {
+    if (PageLevelField(leaf_pin_.data()) != 0) {
+      return tree_.file->Corruption(refs[0].id, "a node of another level than its parent says");
+    }
+    return leaf_pin_.data();
+  }
+  // Where leaves are passed over, reading ahead would read what nobody wants.
+  if (refs[0] != expected_leaf_) read_ahead_.Restart();
+  expected_leaf_ = refs.size() > 1 ? refs[1] : PageRef();
+  return read_ahead_.Read(refs, 0);
+}
+
+absl::Status TreeWriter::MergeLeaf(const char* page, const Bounds& bounds) {
+  const LeafView leaf(page);
+  EMDB_RETURN_IF_ERROR(
+      CheckBounds(PageIdField(page), leaf.key(0), leaf.key(leaf.count() - 1), bounds));
+  builder_.BeginRun(bounds.lower);
+  uint32_t next = 0;
+  while (!rewrite_ && IsTouched(bounds.upper)) {
+    const LeafView::Position position = leaf.LowerBound(changes_->key());
+    // Out of order keys would step back; CheckChange refuses them.
+    EMDB_RETURN_IF_ERROR(CheckChange());
+    EMDB_RETURN_IF_ERROR(CopyRecords(leaf, next, position.index));
+    next = position.index;
+    if (position.found) EMDB_RETURN_IF_ERROR(DropRecord(leaf, next++));
+    // Behind the tree's last record pages are filled up, and left for the next checkpoint to go on.
+    if (!bounds.upper && next == leaf.count()) builder_.set_append(true);
+    if (!changes_->is_deletion()) EMDB_RETURN_IF_ERROR(AddChange());
+    NextChange();
+  }
+  return CopyRecords(leaf, next, leaf.count());
+}
+
+// The changes of an empty tree; behind a tree's last leaf none are left.
+absl::Status TreeWriter::AppendChanges() {
+  if (rewrite_ || !changes_->Valid()) return absl::OkStatus();
+  builder_.BeginRun({});
+  builder_.set_append(true);
+  for (; changes_->Valid(); NextChange()) {
+    EMDB_RETURN_IF_ERROR(CheckChange());
+    if (!changes_->is_deletion()) EMDB_RETURN_IF_ERROR(AddChange());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TreeWriter::CopyRecords(const LeafView& leaf, uint32_t begin, uint32_t end) {
+  const std::string_view prefix = leaf.prefix();
+  for (uint32_t i = begin; i < end; ++i) {
+    const LeafView::Cell cell = leaf.cell(i);
+    if (rewrite_ && cell.kind == CellKind::kExtent) {
+      const ExtentRef extent = DecodeExtentRef(cell.payload.data());
+      EMDB_RETURN_IF_ERROR(ReadValue(*tree_.file, extent, &large_value_));
+      EMDB_ASSIGN_OR_RETURN(const ExtentRef moved, target_.writer->WriteValue(large_value_));
+      EMDB_RETURN_IF_ERROR(AddExtent(prefix, cell.suffix, moved));
+      EMDB_RETURN_IF_ERROR(FreeExtent(extent));
+    } else {
+      EMDB_RETURN_IF_ERROR(builder_.AddRecord({prefix, cell.suffix, cell.kind, cell.payload}));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TreeWriter::DropRecord(const LeafView& leaf, uint32_t index) {
+  const LeafView::Cell cell = leaf.cell(index);
+  --difference_.records;
+  difference_.key_bytes -= static_cast<int64_t>(leaf.prefix().size() + cell.suffix.size());
+  if (cell.kind == CellKind::kInline) {
+    difference_.value_bytes -= static_cast<int64_t>(cell.payload.size());
+    return absl::OkStatus();
+  }
+  const ExtentRef extent = DecodeExtentRef(cell.payload.data());
+  difference_.value_bytes -= extent.size;
+  return FreeExtent(extent);
+}
+
+absl::Status TreeWriter::CheckChange() const {
+  const std::string_view key = changes_->key();
+  if (key.empty() || key.size() > kMaxKeySize) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a key of ", key.size(), " bytes, expected 1 to ", kMaxKeySize));
+  }
+  if (key <= last_change_key_) {
+    return absl::InvalidArgumentError("changes whose keys do not ascend");
+  }
+  if (!changes_->is_deletion() && changes_->value().size() > kMaxValueSize) {
+    return absl::InvalidArgumentError(absl::StrCat("a value of ", changes_->value().size(),
+                                                   " bytes, expected at most ", kMaxValueSize));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TreeWriter::AddChange() {
+  const std::string_view key = changes_->key();
+  const std::string_view value = changes_->value();
+  ++difference_.records;
+  difference_.key_bytes += static_cast<int64_t>(key.size());
+  difference_.value_bytes += static_cast<int64_t>(value.size());
+  if (IsInlineValue(tree_.file->page_size(), key.size(), value.size())) {
+    return builder_.AddRecord({{}, key, CellKind::kInline, value});
+  }
+  EMDB_ASSIGN_OR_RETURN(const ExtentRef extent, target_.writer->WriteValue(value));
+  return AddExtent({}, key, extent);
+}
+
+absl::Status TreeWriter::AddExtent(std::string_view key_prefix, std::string_view key_rest,
+                                   const ExtentRef& extent) {
+  char payload[kExtentRefSize];
+  EncodeExtentRef(extent, payload);
+  return builder_.AddRecord({key_prefix, key_rest, CellKind::kExtent, {payload, kExtentRefSize}});
+}
+
+absl::Status TreeWriter::FreeExtent(const ExtentRef& extent) {
+  return target_.free_space->Free({extent.first, extent.pages(tree_.file->page_size())});
+}
+
+void TreeWriter::NextChange() {
+  last_change_key_.assign(changes_->key());
+  changes_->Next();
+  if (++changes_done_ % kProgressInterval == 0 && *progress_) (*progress_)(changes_done_);
+}
+
+}  // namespace emdb

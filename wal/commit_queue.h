@@ -1,0 +1,104 @@
+// CommitQueue: who does the log's I/O, and who rides along. It decides; it touches neither files nor bytes.
+//
+// At any time at most one thread owns the I/O. Threads that wait for durability form groups: the open group is
+// served by the next sync, the one before by the sync that is running. The rules:
+//  - Nobody at work: the arriver leads, at once. A lone writer never waits for company.
+//  - A sync at work: wait for the next one.
+//  - After a sync that served several, or during which others arrived, the queue lingers: the next sync starts when
+//    as many have arrived as that, and the last of them leads it, so that no thread is woken for it; or when a short
+//    time has passed, by the flusher. Otherwise the threads split into halves that take turns, and each waits for
+//    two syncs. When lingering does not pay several times in a row it is left off for a while.
+// Each group sleeps on one futex word and is woken at once, when it is served: nobody wakes twice.
+//
+// Not thread safe: the log's mutex guards it, but for Words, on which threads sleep without the mutex.
+
+#ifndef EMDB_WAL_COMMIT_QUEUE_H_
+#define EMDB_WAL_COMMIT_QUEUE_H_
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+namespace emdb {
+
+class CommitQueue {
+ public:
+  // Numbers of groups wrap around; they are compared by difference.
+  using Group = uint32_t;
+
+  // Where groups sleep. A group is done when its word holds its number or a later one.
+  class Words {
+   public:
+    Words();
+    // Returns when `group` is done.
+    void Await(Group group) const;
+    // Marks `group` as done. In order of group: under the log's mutex.
+    void SetDone(Group group);
+    // Wakes those who sleep on `group`, which is done. Without the mutex, which they may want.
+    void Wake(Group group);
+
+   private:
+    std::array<std::atomic<uint32_t>, 4> words_;
+    std::atomic<uint32_t>& WordOf(Group group) { return words_[group % words_.size()]; }
+  };
+
+  struct Ticket {
+    bool leads = false;  // the caller owns the I/O now, and is served by the sync it does
+    Group group = 0;
+  };
+
+  // A thread wants what was appended until now to be durable.
+  Ticket Join();
+  // A thread wants what the running sync covers.
+  Ticket JoinRunning();
+
+  // Takes the I/O for other work; nobody owns it.
+  void Own();
+  // The owner starts a sync, which serves all that joined until now. Returns their group.
+  Group StartSync();
+
+  struct Served {
+    bool group_done = false;  // Words::SetDone is due for `group`
+    Group group = 0;
+    bool has_sleepers = false;
+  };
+  // The owner is done, and owns the I/O no more. `sync_nanos` is how long its sync took, 0 if there was none.
+  Served Finish(uint64_t now_nanos, uint64_t sync_nanos);
+  // All is over: the open group is to be woken too.
+  Served Abort();
+
+  bool owned() const { return owner_ == Owner::kSomebody; }
+  uint32_t waiters() const { return open_waiters_; }
+
+  // When the flusher should serve the open group: kNever if somebody else will, or nobody waits.
+  static constexpr uint64_t kNever = UINT64_MAX;
+  uint64_t ServeAtNanos() const;
+  // The time has come, and the company did not.
+  void LingerTimedOut();
+
+ private:
+  enum class Owner { kNobody, kSomebody, kLingering };
+
+  static constexpr uint64_t kMaxLingerNanos = 50'000;
+  static constexpr uint32_t kMissesUntilOff = 4;
+  static constexpr uint32_t kSyncsOff = 64;
+
+  void DecideNext(uint32_t served, uint64_t now_nanos);
+
+  Owner owner_ = Owner::kNobody;
+  Group open_group_ = 1;
+  uint32_t open_waiters_ = 0;
+  bool syncing_ = false;
+  bool leader_waits_ = false;    // the owner is one of those that are served
+  uint32_t running_waiters_ = 0;
+  uint32_t late_sleepers_ = 0;   // joined the running group
+  uint32_t target_ = 0;          // of waiters, while lingering
+  uint64_t linger_until_ = 0;
+  uint32_t misses_ = 0;
+  uint32_t syncs_off_ = 0;
+  uint64_t mean_sync_nanos_ = 0;
+};
+
+}  // namespace emdb
+
+#endif  // EMDB_WAL_COMMIT_QUEUE_H_

@@ -1,0 +1,34 @@
+#include "wal/durable_callbacks.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace emdb {
+
+void DurableCallbacks::Add(uint64_t seq, Function function) {
+  // Nearly always the end.
+  const auto behind = std::upper_bound(
+      waiting_.begin(), waiting_.end(), seq,
+      [](uint64_t wanted, const Waiting& waiting) { return wanted < waiting.seq; });
+  waiting_.insert(behind, Waiting{seq, std::move(function)});
+}
+
+void DurableCallbacks::Complete(uint64_t end_seq, const absl::Status& status) {
+  while (!waiting_.empty() && waiting_.front().seq < end_seq) {
+    due_.push_back({std::move(waiting_.front().function), status});
+    waiting_.pop_front();
+  }
+}
+
+bool DurableCallbacks::StartRunning() {
+  if (running_ || due_.empty()) return false;
+  running_ = true;
+  return true;
+}
+
+std::vector<DurableCallbacks::Due> DurableCallbacks::TakeDue() {
+  if (due_.empty()) running_ = false;
+  return std::exchange(due_, {});
+}
+
+}  // namespace emdb

@@ -1,0 +1,54 @@
+// DurableCallbacks: functions to be called when a seq is durable, each once, in order of seq.
+//
+// Not thread safe: the log's mutex guards it. Running happens in two steps, so that no function is called under the
+// mutex: the due ones move to a queue, and one thread at a time takes from it and calls.
+
+#ifndef EMDB_WAL_DURABLE_CALLBACKS_H_
+#define EMDB_WAL_DURABLE_CALLBACKS_H_
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <vector>
+
+#include "absl/status/status.h"
+
+namespace emdb {
+
+class DurableCallbacks {
+ public:
+  using Function = std::function<void(const absl::Status&)>;
+
+  struct Due {
+    Function function;
+    absl::Status status;
+  };
+
+  // `function` is due when `seq` is durable.
+  void Add(uint64_t seq, Function function);
+  // Those below `end_seq` are due with `status`.
+  void Complete(uint64_t end_seq, const absl::Status& status);
+
+  // True if some wait for their seq.
+  bool waiting() const { return !waiting_.empty(); }
+
+  // The caller is to run what is due: false if there is nothing, or if another thread is at it, which then runs
+  // these too.
+  bool StartRunning();
+  // The next ones to call, without the mutex; empty: the caller runs no more.
+  std::vector<Due> TakeDue();
+
+ private:
+  struct Waiting {
+    uint64_t seq;
+    Function function;
+  };
+
+  std::deque<Waiting> waiting_;  // by rising seq
+  std::vector<Due> due_;
+  bool running_ = false;
+};
+
+}  // namespace emdb
+
+#endif  // EMDB_WAL_DURABLE_CALLBACKS_H_

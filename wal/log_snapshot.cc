@@ -1,0 +1,48 @@
+#include "wal/log_snapshot.h"
+
+#include "absl/strings/str_cat.h"
+#include "storage/status.h"
+
+namespace emdb {
+namespace {
+
+absl::Status Damaged(const LogSnapshot& snapshot, const LogPiece& piece, const FrameReader& reader) {
+  const bool in_file = piece.segment != nullptr;
+  return CorruptionError(in_file ? piece.segment->path() : snapshot.path,
+                         in_file ? piece.segment->OffsetOf(reader.lsn()) : reader.lsn(),
+                         reader.problem(), "restore the log from a backup, or salvage what is left");
+}
+
+absl::Status ReplayPiece(const LogSnapshot& snapshot, const LogPiece& piece, uint64_t from_seq,
+                         absl::FunctionRef<absl::Status(uint64_t, std::string_view)> visit) {
+  FrameReader reader = piece.segment != nullptr ? FrameReader(piece.segment.get(), piece.range)
+                                                : FrameReader(piece.bytes, piece.range);
+  Frame frame;
+  while (!reader.AtEnd()) {
+    EMDB_ASSIGN_OR_RETURN(const bool found, reader.Next(&frame));
+    if (!found) return Damaged(snapshot, piece, reader);
+    if (frame.header.kind != FrameKind::kRecord || frame.header.seq < from_seq) continue;
+    EMDB_RETURN_IF_ERROR(visit(frame.header.seq, frame.payload));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status ReplaySnapshot(const LogSnapshot& snapshot, uint64_t from_seq,
+                            absl::FunctionRef<absl::Status(uint64_t, std::string_view)> visit) {
+  if (from_seq < snapshot.first_seq) {
+    return absl::OutOfRangeError(absl::StrCat(snapshot.path, ": replay from seq ", from_seq,
+                                              ": the first seq that is kept is ",
+                                              snapshot.first_seq));
+  }
+  for (size_t i = 0; i < snapshot.pieces.size(); ++i) {
+    const bool ends_before = i + 1 < snapshot.pieces.size() &&
+                             snapshot.pieces[i + 1].range.seq <= from_seq;
+    if (ends_before) continue;
+    EMDB_RETURN_IF_ERROR(ReplayPiece(snapshot, snapshot.pieces[i], from_seq, visit));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace emdb

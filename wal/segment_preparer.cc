@@ -1,0 +1,172 @@
+#include "wal/segment_preparer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <utility>
+
+namespace emdb {
+namespace {
+
+// 128 MB/s: far below the disk, so that commits do not feel it, and above what commits write.
+constexpr uint64_t kPieceBytes = 256 << 10;
+constexpr std::chrono::milliseconds kPause(2);
+constexpr uint64_t kGrowthFactor = 4;
+
+}  // namespace
+
+SegmentPreparer::SegmentPreparer(LogFiles* files, Segment::Access access, const Sizes& sizes)
+    : files_(files),
+      access_(access),
+      full_capacity_(sizes.full_capacity_bytes),
+      next_capacity_(std::min(sizes.next_capacity_bytes, sizes.full_capacity_bytes)) {}
+
+SegmentPreparer::~SegmentPreparer() { Stop(); }
+
+void SegmentPreparer::Want(uint64_t min_bytes) {
+  if (stop_) return;
+  wanted_capacity_ = std::max({wanted_capacity_, next_capacity_, RoundUpToBlock(min_bytes)});
+  if (!thread_.joinable()) thread_ = std::thread(&SegmentPreparer::Run, this);
+  changed_.SignalAll();
+}
+
+bool SegmentPreparer::CanTake(uint64_t min_bytes) const {
+  if (recycled_ && recycled_->header().capacity_bytes >= min_bytes) return true;
+  return fresh_ && !zeroing_ && fresh_->header().capacity_bytes >= min_bytes;
+}
+
+void SegmentPreparer::Request() {
+  MutexLock lock(&mutex_);
+  if (!fresh_ && !recycled_ && wanted_capacity_ == 0) Want(0);
+}
+
+std::shared_ptr<Segment> SegmentPreparer::TryTake(uint64_t min_bytes) {
+  MutexLock lock(&mutex_);
+  if (!CanTake(min_bytes)) return nullptr;
+  if (recycled_ && recycled_->header().capacity_bytes >= min_bytes) {
+    ++counts_.recycled;
+    return std::exchange(recycled_, nullptr);
+  }
+  return std::exchange(fresh_, nullptr);
+}
+
+absl::Status SegmentPreparer::Await(uint64_t min_bytes) {
+  MutexLock lock(&mutex_);
+  ++awaiting_;
+  absl::Status status;
+  const uint64_t attempts_before = attempts_;
+  bool asked = false;
+  while (status.ok() && !CanTake(min_bytes)) {
+    if (stop_) {
+      status = absl::FailedPreconditionError("the log is closed");
+    } else if (asked && attempts_ != attempts_before && !last_attempt_.ok()) {
+      status = last_attempt_;
+    } else {
+      const bool too_small = fresh_ && !zeroing_ && fresh_->header().capacity_bytes < min_bytes;
+      if (too_small) Discard(&fresh_);
+      if (!fresh_) {
+        Want(min_bytes);
+        asked = true;
+      }
+      changed_.Wait(&mutex_);
+    }
+  }
+  --awaiting_;
+  return status;
+}
+
+bool SegmentPreparer::Wants(uint64_t capacity_bytes) const {
+  MutexLock lock(&mutex_);
+  return !stop_ && !recycled_ && capacity_bytes == full_capacity_;
+}
+
+bool SegmentPreparer::Offer(const std::shared_ptr<Segment>& segment) {
+  MutexLock lock(&mutex_);
+  if (stop_ || recycled_ || segment->header().capacity_bytes != full_capacity_) return false;
+  recycled_ = segment;
+  changed_.SignalAll();
+  return true;
+}
+
+void SegmentPreparer::Stop() {
+  std::thread thread;
+  {
+    MutexLock lock(&mutex_);
+    stop_ = true;
+    changed_.SignalAll();
+    thread = std::move(thread_);
+  }
+  if (thread.joinable()) thread.join();
+  MutexLock lock(&mutex_);
+  if (fresh_) Discard(&fresh_);
+  if (recycled_) Discard(&recycled_);
+}
+
+SegmentPreparer::Counts SegmentPreparer::counts() const {
+  MutexLock lock(&mutex_);
+  return counts_;
+}
+
+void SegmentPreparer::Discard(std::shared_ptr<Segment>* segment) {
+  // What stays behind is found and removed by the next open.
+  files_->Remove((*segment)->path()).IgnoreError();
+  segment->reset();
+}
+
+bool SegmentPreparer::NeedsZeros() const {
+  return fresh_ && awaiting_ == 0 && zeroed_ < fresh_->header().capacity_bytes;
+}
+
+void SegmentPreparer::Run() {
+  MutexLock lock(&mutex_);
+  while (!stop_) {
+    if (wanted_capacity_ != 0) {
+      Make();
+    } else if (NeedsZeros()) {
+      ZeroNextPiece();
+      changed_.SignalAll();
+      if (!stop_ && wanted_capacity_ == 0) changed_.WaitFor(&mutex_, kPause);
+    } else {
+      changed_.Wait(&mutex_);
+    }
+  }
+}
+
+void SegmentPreparer::Make() {
+  const uint64_t capacity = wanted_capacity_;
+  mutex_.Unlock();
+  absl::StatusOr<std::shared_ptr<Segment>> made =
+      Segment::Create(files_->env(), files_->NewSparePath(), capacity, access_);
+  mutex_.Lock();
+  wanted_capacity_ = 0;
+  ++attempts_;
+  last_attempt_ = made.status();
+  if (made.ok()) {
+    fresh_ = *std::move(made);
+    zeroed_ = 0;
+    ++counts_.created;
+    next_capacity_ = std::min(full_capacity_, next_capacity_ * kGrowthFactor);
+  }
+  changed_.SignalAll();
+}
+
+void SegmentPreparer::ZeroNextPiece() {
+  const std::shared_ptr<Segment> segment = fresh_;
+  const uint64_t begin = zeroed_;
+  const uint64_t end = std::min(begin + kPieceBytes, segment->header().capacity_bytes);
+  zeroing_ = true;
+  mutex_.Unlock();
+  absl::Status status = segment->WriteZeros(begin, end);
+  // Each piece by itself: 64 MiB of dirty zeros in one sync hold up every other sync of the disk.
+  if (status.ok()) status = segment->Sync();
+  mutex_.Lock();
+  zeroing_ = false;
+  if (status.ok()) {
+    zeroed_ = end;
+  } else {
+    // Nothing of value is in it. The next one that is needed is a new attempt.
+    Discard(&fresh_);
+  }
+}
+
+}  // namespace emdb

@@ -1,0 +1,93 @@
+// SegmentPreparer: has the next segment's file ready before it is needed, so that starting a segment costs nobody a
+// wait for the disk.
+//
+// A new file is reserved first (that is when no space shows), and then overwritten with zeros in small, paced pieces
+// in the background: writes to blocks that were written before change no file-system metadata. Who needs it earlier
+// gets it as it is; the rest are reserved, unwritten blocks, whose first sync costs a little more. A sealed segment
+// that is no longer needed is better still, and is used again. Files grow fourfold from one to the next until they have the
+// full size, so that a small log stays small.
+//
+// Thread safe. Its thread starts with the first request. Its mutex is taken under the log's, never the other way
+// round.
+
+#ifndef EMDB_WAL_SEGMENT_PREPARER_H_
+#define EMDB_WAL_SEGMENT_PREPARER_H_
+
+#include <cstdint>
+#include <memory>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "storage/mutex.h"
+#include "wal/log_files.h"
+#include "wal/segment.h"
+
+namespace emdb {
+
+class SegmentPreparer {
+ public:
+  struct Sizes {
+    uint64_t next_capacity_bytes = 0;  // of the next file that is made
+    uint64_t full_capacity_bytes = 0;  // of all from some time on, and of those that are used again
+  };
+  struct Counts {
+    uint64_t created = 0;
+    uint64_t recycled = 0;
+  };
+
+  // `files` must outlive it.
+  SegmentPreparer(LogFiles* files, Segment::Access access, const Sizes& sizes);
+  // Stops.
+  ~SegmentPreparer();
+
+  // Has a segment made in the background, if none is ready.
+  void Request() ABSL_LOCKS_EXCLUDED(mutex_);
+  // A ready segment with room for at least `min_bytes`, in memory not yet renewed; null if there is none. Waits for
+  // no I/O.
+  std::shared_ptr<Segment> TryTake(uint64_t min_bytes) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Returns when TryTake(min_bytes) can be expected to succeed, or with the error of the attempt to make one.
+  absl::Status Await(uint64_t min_bytes) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // True if Offer would take a segment of this size.
+  bool Wants(uint64_t capacity_bytes) const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Gives back a segment that nobody uses, under a spare name that is durable. False: not wanted.
+  bool Offer(const std::shared_ptr<Segment>& segment) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Stops the thread and removes the files of ready segments. Later calls find nothing and get FailedPrecondition.
+  void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  Counts counts() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  void Run() ABSL_LOCKS_EXCLUDED(mutex_);
+  void Make() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ZeroNextPiece() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Want(uint64_t min_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool CanTake(uint64_t min_bytes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool NeedsZeros() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Discard(std::shared_ptr<Segment>* segment) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  LogFiles* const files_;
+  const Segment::Access access_;
+  const uint64_t full_capacity_;
+
+  mutable Mutex mutex_;
+  CondVar changed_;
+  std::shared_ptr<Segment> fresh_ ABSL_GUARDED_BY(mutex_);
+  uint64_t zeroed_ ABSL_GUARDED_BY(mutex_) = 0;  // bytes of fresh_
+  bool zeroing_ ABSL_GUARDED_BY(mutex_) = false;  // fresh_ is in use by the thread
+  std::shared_ptr<Segment> recycled_ ABSL_GUARDED_BY(mutex_);
+  uint64_t next_capacity_ ABSL_GUARDED_BY(mutex_);
+  uint64_t wanted_capacity_ ABSL_GUARDED_BY(mutex_) = 0;  // 0: no file is to be made
+  uint64_t attempts_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Status last_attempt_ ABSL_GUARDED_BY(mutex_);
+  uint64_t awaiting_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
+  Counts counts_ ABSL_GUARDED_BY(mutex_);
+  std::thread thread_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace emdb
+
+#endif  // EMDB_WAL_SEGMENT_PREPARER_H_

@@ -1,0 +1,182 @@
+#include "wal/tail_scan.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <deque>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "storage/coding.h"
+#include "storage/status.h"
+
+namespace emdb {
+namespace {
+
+constexpr uint64_t kMaxBufferBytes = uint64_t{1} << 30;
+
+class Scanner {
+ public:
+  Scanner(const Segment& last, const BufferImage& buffer)
+      : last_(last), buffer_(buffer), salt_(last.header().salt) {
+    scan_.end_lsn = last.header().base_lsn;
+    scan_.end_seq = last.header().first_seq;
+    scan_.durable_lsn = scan_.end_lsn;
+    group_ends_.push_back({scan_.end_seq, scan_.end_lsn});
+  }
+
+  absl::StatusOr<TailScan> Run() {
+    // What the file lacks may be in the buffer, and behind it the file may go on.
+    do {
+      EMDB_RETURN_IF_ERROR(ScanFile().status());
+    } while (ScanBuffer(last_.header().end_lsn()));
+    if (!ScanSegmentsToCome()) EMDB_RETURN_IF_ERROR(CheckBehindEnd());
+    return std::move(scan_);
+  }
+
+ private:
+  struct GroupEnd {
+    uint64_t seq;
+    uint64_t lsn;
+  };
+
+  FrameRange RangeTo(uint64_t end_lsn) const {
+    return {salt_, scan_.end_lsn, end_lsn, scan_.end_seq};
+  }
+
+  // Takes what `reader` finds; false if that is nothing. A piece that is all witnesses counts.
+  absl::StatusOr<bool> Take(FrameReader* reader, bool in_buffer) {
+    const FrameRange before = RangeTo(scan_.end_lsn);
+    Frame frame;
+    while (true) {
+      EMDB_ASSIGN_OR_RETURN(const bool found, reader->Next(&frame));
+      if (!found) break;
+      if (frame.header.kind == FrameKind::kWitness) {
+        NoteWitness(Load64(frame.payload.data()), {reader->seq(), reader->lsn()});
+      }
+    }
+    if (reader->lsn() == before.begin_lsn) return false;
+    if (in_buffer) scan_.records_from_buffer += reader->seq() - before.seq;
+    scan_.end_lsn = reader->lsn();
+    scan_.end_seq = reader->seq();
+    scan_.parts.push_back({{before.salt, before.begin_lsn, scan_.end_lsn, before.seq}, in_buffer});
+    return true;
+  }
+
+  absl::StatusOr<bool> ScanFile() {
+    FrameReader reader(&last_, RangeTo(last_.header().end_lsn()));
+    return Take(&reader, false);
+  }
+
+  // Takes what the buffer has, in the segment that ends at `segment_end_lsn`.
+  bool ScanBuffer(uint64_t segment_end_lsn) {
+    const uint64_t size = std::min(buffer_.size(), segment_end_lsn - scan_.end_lsn);
+    if (size == 0) return false;
+    FrameReader reader(buffer_.View(scan_.end_lsn, size), RangeTo(scan_.end_lsn + size));
+    // Memory is read without errors.
+    return *Take(&reader, true);
+  }
+
+  // Takes records of segments that were started in the buffer only; false if there are none.
+  bool ScanSegmentsToCome() {
+    bool found = false;
+    while (true) {
+      const uint64_t salt_before = salt_;
+      const uint64_t end_before = scan_.end_lsn;
+      salt_ = NextSalt(salt_);
+      scan_.end_lsn = RoundUpToBlock(scan_.end_lsn);
+      if (!ScanBuffer(UINT64_MAX)) {
+        salt_ = salt_before;
+        scan_.end_lsn = end_before;
+        return found;
+      }
+      found = true;
+    }
+  }
+
+  // A witness of what was durable, between groups: the end of the group at or below it is a place that was synced.
+  void NoteWitness(uint64_t durable_seq, GroupEnd here) {
+    while (!group_ends_.empty() && group_ends_.front().seq <= durable_seq) {
+      scan_.durable_lsn = group_ends_.front().lsn;
+      group_ends_.pop_front();
+    }
+    group_ends_.push_back(here);
+  }
+
+  // Looks past the end of the last segment for signs that something there had been durable.
+  absl::Status CheckBehindEnd() {
+    const uint64_t from_lsn = scan_.end_lsn;
+    const uint64_t end_lsn = last_.header().end_lsn();
+    FrameReader reader(&last_, RangeTo(end_lsn));
+    uint64_t witnessed_seq = last_.state().end_seq;
+    for (uint64_t lsn = from_lsn; lsn + kFrameHeaderBytes <= end_lsn;) {
+      const uint64_t max_seq = scan_.end_seq + (lsn - from_lsn) / kFrameHeaderBytes + 1;
+      Frame frame;
+      EMDB_ASSIGN_OR_RETURN(const bool intact, reader.Peek(lsn, scan_.end_seq, max_seq, &frame));
+      if (!intact) {
+        lsn += kFrameAlignment;
+        continue;
+      }
+      if (frame.header.kind == FrameKind::kWitness) {
+        witnessed_seq = std::max(witnessed_seq, Load64(frame.payload.data()));
+      } else {
+        scan_.bytes_cut += frame.payload.size();
+      }
+      lsn += FrameBytes(frame.header.length);
+    }
+    if (witnessed_seq <= scan_.end_seq) return absl::OkStatus();
+    return CorruptionError(
+        last_.path(), last_.OffsetOf(from_lsn),
+        absl::StrCat("the record with seq ", scan_.end_seq,
+                     " is missing or damaged; the records below seq ", witnessed_seq,
+                     " had been durable"),
+        "restore the log from a backup, or salvage what is left");
+  }
+
+  const Segment& last_;
+  const BufferImage& buffer_;
+  uint64_t salt_;
+  TailScan scan_;
+  std::deque<GroupEnd> group_ends_;
+};
+
+}  // namespace
+
+absl::StatusOr<BufferImage> BufferImage::Load(Env* env, const std::string& path) {
+  EMDB_ASSIGN_OR_RETURN(const std::unique_ptr<File> file, env->OpenFile(path, OpenOptions{}));
+  EMDB_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
+  BufferImage image;
+  const bool possible = std::has_single_bit(size) && size >= kSegmentBlockBytes && size <= kMaxBufferBytes;
+  if (!possible) return image;
+  image.doubled_.resize(2 * size);
+  EMDB_RETURN_IF_ERROR(ReadFully(*file, 0, size, image.doubled_.data()));
+  std::memcpy(image.doubled_.data() + size, image.doubled_.data(), size);
+  return image;
+}
+
+std::string_view BufferImage::View(uint64_t lsn, uint64_t size) const {
+  if (doubled_.empty()) return {};
+  return std::string_view(doubled_).substr(lsn & (this->size() - 1), size);
+}
+
+absl::StatusOr<bool> ContinuesBehind(const Segment& closed, const BufferImage& buffer) {
+  const SegmentState state = closed.state();
+  const uint64_t salt = closed.header().salt;
+  const std::pair<uint64_t, uint64_t> places[] = {
+      {salt, state.end_lsn}, {NextSalt(salt), RoundUpToBlock(state.end_lsn)}};
+  for (const auto& [place_salt, lsn] : places) {
+    const std::string_view bytes = buffer.View(lsn, buffer.size());
+    FrameReader reader(bytes, {place_salt, lsn, lsn + bytes.size(), state.end_seq});
+    Frame frame;
+    EMDB_ASSIGN_OR_RETURN(const bool found, reader.Next(&frame));
+    if (found) return true;
+  }
+  return false;
+}
+
+absl::StatusOr<TailScan> ScanTail(const Segment& last, const BufferImage& buffer) {
+  return Scanner(last, buffer).Run();
+}
+
+}  // namespace emdb
