@@ -5,7 +5,6 @@
 // EMDB_KILLS is how many, EMDB_SEED where the randomness starts.
 
 #include <sched.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,7 +13,6 @@
 #include <csignal>
 #include <cstdio>
 #include <memory>
-#include <new>
 #include <random>
 #include <set>
 #include <string>
@@ -24,8 +22,8 @@
 #include "gtest/gtest.h"
 #include "kv/db.h"
 #include "kv/observation.h"
+#include "kv/shared_memory.h"
 #include "kv/test_setting.h"
-#include "storage/check.h"
 #include "storage/temp_directory.h"
 
 namespace emdb {
@@ -39,24 +37,6 @@ struct Progress {
   std::atomic<uint64_t> total{0};  // of `acknowledged`, and 1 for the Open: the parent waits for it
   std::atomic<bool> failed{false};
   std::array<std::atomic<uint64_t>, kThreads> acknowledged{};  // operations, by thread
-};
-
-class SharedProgress {
- public:
-  SharedProgress() {
-    void* const memory =
-        mmap(nullptr, sizeof(Progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    EMDB_CHECK(memory != MAP_FAILED);
-    progress_ = new (memory) Progress;
-  }
-  ~SharedProgress() { munmap(progress_, sizeof(Progress)); }
-  SharedProgress(const SharedProgress&) = delete;
-  SharedProgress& operator=(const SharedProgress&) = delete;
-
-  Progress* operator->() { return progress_; }
-
- private:
-  Progress* progress_;
 };
 
 // One write of one thread to keys of its own: a function of its place, so that the parent can say
@@ -203,7 +183,7 @@ class DbKillTest : public testing::Test {
   const TempDirectory directory_;
   const std::string path_ = directory_.Path("store.emdb");
   std::mt19937_64 random_{seed_};
-  SharedProgress progress_;
+  SharedMemory<Progress> progress_;
   std::array<Contents, kThreads> expected_;
 };
 

@@ -2,6 +2,7 @@
 //
 // EMDB_SEED is the first seed, EMDB_RUNS how many. A failing seed is repeated by
 //   bazel test //kv:db_simulation_test --test_env=EMDB_SEED=<seed> --test_env=EMDB_RUNS=1
+// and EMDB_STORY=1 prints what it does while it does it.
 
 #include <algorithm>
 #include <atomic>
@@ -10,7 +11,9 @@
 #include <string_view>
 
 #include "gtest/gtest.h"
+#include "kv/forked_run.h"
 #include "kv/lying_env.h"
+#include "kv/shared_memory.h"
 #include "kv/simulation.h"
 #include "kv/test_setting.h"
 
@@ -18,47 +21,61 @@ namespace emdb {
 namespace {
 
 std::string LastLines(const SimulationResult& result) {
-  constexpr size_t kLines = 60;
+  constexpr size_t kLines = 25;
   const size_t count = result.story.size();
   std::string text;
   for (size_t i = count - std::min(count, kLines); i < count; ++i) text += result.story[i] + "\n";
   return text;
 }
 
-void Add(const SimulationResult& result, SimulationResult* sum) {
-  sum->operations += result.operations;
-  sum->kills += result.kills;
-  sum->power_cuts += result.power_cuts;
-  sum->cut_recoveries += result.cut_recoveries;
-  sum->faults += result.faults;
-  sum->disk_operations += result.disk_operations;
-}
+// Of all seeds, counted by the processes that run them.
+struct Sums {
+  std::atomic<uint64_t> operations{0};
+  std::atomic<uint64_t> disk_operations{0};
+  std::atomic<uint64_t> faults{0};
+  std::atomic<uint64_t> kills{0};
+  std::atomic<uint64_t> power_cuts{0};
+  std::atomic<uint64_t> cut_recoveries{0};
 
-void Print(const SimulationResult& sum) {
-  std::printf(
-      "operations %llu, of the disk %llu, failed %llu, kills %llu, power cuts %llu, in recoveries "
-      "%llu\n",
-      static_cast<unsigned long long>(sum.operations),
-      static_cast<unsigned long long>(sum.disk_operations),
-      static_cast<unsigned long long>(sum.faults), static_cast<unsigned long long>(sum.kills),
-      static_cast<unsigned long long>(sum.power_cuts),
-      static_cast<unsigned long long>(sum.cut_recoveries));
-}
+  void Add(const SimulationResult& result) {
+    operations += result.operations;
+    disk_operations += result.disk_operations;
+    faults += result.faults;
+    kills += result.kills;
+    power_cuts += result.power_cuts;
+    cut_recoveries += result.cut_recoveries;
+  }
 
-void RunSeeds(const SimulationOptions& options) {
+  void Print() const {
+    const auto number = [](const std::atomic<uint64_t>& n) {
+      return static_cast<unsigned long long>(n.load());
+    };
+    std::printf(
+        "operations %llu, of the disk %llu, failed %llu, kills %llu, power cuts %llu, in "
+        "recoveries %llu\n",
+        number(operations), number(disk_operations), number(faults), number(kills),
+        number(power_cuts), number(cut_recoveries));
+  }
+};
+
+void RunSeeds(SimulationOptions options) {
   const uint64_t first = TestSetting("EMDB_SEED", 1);
   const uint64_t runs = TestSetting("EMDB_RUNS", 200);
-  SimulationResult sum;
-  for (uint64_t seed = first; seed < first + runs; ++seed) {
-    const SimulationResult result = Simulate(seed, options);
-    ASSERT_EQ(result.failure, "") << "EMDB_SEED=" << seed << " EMDB_RUNS=1\n" << LastLines(result);
-    Add(result, &sum);
-  }
-  Print(sum);
+  options.prints_story = TestSetting("EMDB_STORY", 0) != 0;
+  SharedMemory<Sums> sums;
+  const ForkedRun run = RunForked(runs, [&](uint64_t i) {
+    const SimulationResult result = Simulate(first + i, options);
+    sums->Add(result);
+    if (result.failure.empty()) return std::string();
+    return result.failure + "\nEMDB_SEED=" + std::to_string(first + i) + " EMDB_RUNS=1\n" +
+           LastLines(result);
+  });
+  for (const std::string& failure : run.failures) ADD_FAILURE() << failure;
+  sums->Print();
   if (runs < 100) return;  // a repeated seed need not have everything
-  EXPECT_GT(sum.kills, 0u);
-  EXPECT_GT(sum.cut_recoveries, 0u);
-  EXPECT_GT(sum.faults, 0u);
+  EXPECT_GT(sums->kills, 0u);
+  EXPECT_GT(sums->cut_recoveries, 0u);
+  EXPECT_GT(sums->faults, 0u);
 }
 
 TEST(DbSimulationTest, NothingIsLostOnAnHonestDisk) { RunSeeds({}); }

@@ -1,19 +1,22 @@
 #include "kv/forked_run.h"
 
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
 
+#include "kv/shared_memory.h"
 #include "storage/check.h"
 
 namespace emdb {
 namespace {
+
+constexpr unsigned kMaxProcesses = 16;
 
 // What a child tells its parent, in memory they share.
 struct Report {
@@ -22,26 +25,6 @@ struct Report {
   uint64_t current = 0;  // the check that runs
   size_t failure_count = 0;
   char failures[kMaxFailures][2048] = {};
-};
-
-class SharedReports {
- public:
-  explicit SharedReports(size_t count) : size_(count * sizeof(Report)) {
-    void* const memory =
-        mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    EMDB_CHECK(memory != MAP_FAILED);
-    reports_ = static_cast<Report*>(memory);
-    for (size_t i = 0; i < count; ++i) new (&reports_[i]) Report;
-  }
-  ~SharedReports() { munmap(reports_, size_); }
-  SharedReports(const SharedReports&) = delete;
-  SharedReports& operator=(const SharedReports&) = delete;
-
-  Report& operator[](size_t i) { return reports_[i]; }
-
- private:
-  const size_t size_;
-  Report* reports_;
 };
 
 void AddFailure(uint64_t i, const std::string& what, Report* report) {
@@ -64,7 +47,8 @@ std::string HowItEnded(int status, const Report& report) {
 
 ForkedRun RunForked(uint64_t count, const std::function<std::string(uint64_t)>& check,
                     const ForkedRunOptions& options) {
-  SharedReports reports(options.processes);
+  EMDB_CHECK(options.processes <= kMaxProcesses);
+  SharedMemory<std::array<Report, kMaxProcesses>> reports;
   std::vector<pid_t> children;
   std::fflush(nullptr);  // or each child would print it again
   for (unsigned child = 0; child < options.processes; ++child) {
@@ -74,7 +58,7 @@ ForkedRun RunForked(uint64_t count, const std::function<std::string(uint64_t)>& 
       children.push_back(pid);
       continue;
     }
-    Report* const report = &reports[child];
+    Report* const report = &(*reports)[child];
     for (uint64_t i = child; i < count && report->failure_count < Report::kMaxFailures;
          i += options.processes) {
       report->current = i;
@@ -89,7 +73,7 @@ ForkedRun RunForked(uint64_t count, const std::function<std::string(uint64_t)>& 
     int status = 0;
     rusage usage = {};
     EMDB_CHECK(wait4(children[child], &status, 0, &usage) == children[child]);
-    const Report& report = reports[child];
+    const Report& report = (*reports)[child];
     for (size_t i = 0; i < report.failure_count; ++i) run.failures.emplace_back(report.failures[i]);
     const std::string end = HowItEnded(status, report);
     if (!end.empty()) run.failures.push_back(end);

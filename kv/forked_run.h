@@ -17,7 +17,7 @@ struct ForkedRun {
 };
 
 struct ForkedRunOptions {
-  unsigned processes = 2;
+  unsigned processes = 2;  // at most 16
   unsigned seconds_per_check = 60;
 };
 

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <functional>
 #include <optional>
 #include <random>
@@ -47,7 +48,10 @@ class Simulator {
   uint64_t Below(uint64_t n) { return random_() % n; }
   bool OneIn(uint64_t n) { return Below(n) == 0; }
 
-  void Tell(std::string line) { result_.story.push_back(std::move(line)); }
+  void Tell(std::string line) {
+    if (options_.prints_story) std::fprintf(stderr, "%s\n", line.c_str());
+    result_.story.push_back(std::move(line));
+  }
   void Tell(std::string_view what, const absl::Status& status) {
     Tell("  " + std::string(what) + ": " + status.ToString());
   }
@@ -245,6 +249,8 @@ class Simulator {
       return;
     }
     if (!ErrorIsExcused()) Fail("a write failed on a disk that works: " + status.ToString());
+    // A write that is refused because an earlier one failed is never in the log.
+    if (absl::IsFailedPrecondition(status)) return;
     model_.Record(std::move(changes), Outcome::kUncertain);
   }
 

@@ -25,6 +25,7 @@ struct SimulationOptions {
   int operations_per_life = 40;
   // Syncs by the clock, and checkpoints because the memtable is full: a seed gives similar runs.
   bool background_work = false;
+  bool prints_story = false;  // at once, for a run that ends in a crash
   // Puts something between the database and the disk; null: nothing.
   std::function<std::unique_ptr<Env>(Env*)> wrap_env = nullptr;
 };
