@@ -52,6 +52,8 @@ class AppendBuffer {
   uint64_t AppendRecord(std::string_view payload, uint32_t payload_crc);
   // Appends a witness that seqs below `durable_seq` are durable; false if there is no room.
   bool AppendWitness(uint64_t durable_seq);
+  // Appends a resume frame, for which there is room: what follows has `salt`.
+  void AppendResume(uint64_t salt);
   // Takes note of a record that was written to the segment past the buffer, ending at `end_lsn`. `last_block` are the
   // bytes [RoundDownToBlock(end_lsn), end_lsn). Everything before it is free.
   void SkipRecord(uint64_t end_lsn, std::string_view last_block);
@@ -82,6 +84,8 @@ class AppendBuffer {
   uint64_t size_bytes() const { return ring_->size(); }
 
  private:
+  void AppendNumber(FrameKind kind, uint64_t number);
+
   // Kept free for a witness and for the gap in front of a new segment.
   static constexpr uint64_t kSlackBytes = 2 * kSegmentBlockBytes;
 

@@ -20,6 +20,7 @@ FrameReader::FrameReader(const Segment* segment, const FrameRange& range)
       range_(range),
       lsn_(range.begin_lsn),
       seq_(range.seq),
+      salt_(range.salt),
       window_lsn_(range.begin_lsn) {}
 
 FrameReader::FrameReader(std::string_view bytes, const FrameRange& range)
@@ -27,6 +28,7 @@ FrameReader::FrameReader(std::string_view bytes, const FrameRange& range)
       range_(range),
       lsn_(range.begin_lsn),
       seq_(range.seq),
+      salt_(range.salt),
       window_(bytes),
       window_lsn_(range.begin_lsn) {
   EMDB_CHECK(bytes.size() == range.end_lsn - range.begin_lsn);
@@ -62,7 +64,7 @@ absl::StatusOr<bool> FrameReader::Peek(uint64_t lsn, uint64_t min_seq, uint64_t 
   const uint64_t size = FrameBytes(header.length);
   EMDB_RETURN_IF_ERROR(Fill(lsn, size));
   const std::string_view bytes(At(lsn), size);
-  if (!FrameIsIntact(header, {range_.salt, lsn}, bytes)) return false;
+  if (!FrameIsIntact(header, {salt_, lsn}, bytes)) return false;
   frame->payload = FramePayload(header, bytes);
   return true;
 }
@@ -81,6 +83,7 @@ absl::StatusOr<bool> FrameReader::Next(Frame* frame) {
   }
   lsn_ += FrameBytes(frame->header.length);
   if (TakesSeq(frame->header.kind)) ++seq_;
+  if (frame->header.kind == FrameKind::kResume) salt_ = Load64(frame->payload.data());
   return true;
 }
 

@@ -25,7 +25,7 @@ struct Frame {
 
 // A piece of the stream within one segment: [begin_lsn, end_lsn), whose first frame takes or announces `seq`.
 struct FrameRange {
-  uint64_t salt = 0;
+  uint64_t salt = 0;  // of the first frame
   uint64_t begin_lsn = 0;
   uint64_t end_lsn = 0;
   uint64_t seq = 0;
@@ -50,6 +50,8 @@ class FrameReader {
   uint64_t lsn() const { return lsn_; }
   // The seq the next record should have.
   uint64_t seq() const { return seq_; }
+  // The salt the next frame should have.
+  uint64_t salt() const { return salt_; }
   bool AtEnd() const { return lsn_ == range_.end_lsn; }
   // Why the last Next was false before the end.
   const std::string& problem() const { return problem_; }
@@ -64,6 +66,7 @@ class FrameReader {
   const FrameRange range_;
   uint64_t lsn_;
   uint64_t seq_;
+  uint64_t salt_;
   AlignedBuffer buffer_;
   std::string_view window_;
   uint64_t window_lsn_;

@@ -21,6 +21,18 @@ SegmentPreparer::Sizes PreparerSizes(const WalOptions& options, const RecoveredL
           .full_capacity_bytes = FullCapacityBytes(options)};
 }
 
+TailSegment SegmentOfTail(const RecoveredLog& log) {
+  TailSegment segment = TailSegment::Of(log.segments.back()->header());
+  if (log.report.was_clean) segment.salt = log.end_salt;
+  return segment;
+}
+
+uint64_t RandomSalt(Env* env) {
+  char salt[8];
+  env->FillRandom(salt, sizeof(salt));
+  return Load64(salt);
+}
+
 absl::Status Failed(const absl::Status& cause) {
   return absl::FailedPreconditionError(
       absl::StrCat("the log takes no more writes since this error: ", cause.ToString(),
@@ -36,9 +48,9 @@ LogWriter::LogWriter(LogFiles* files, const WalOptions& options, RecoveredLog lo
       preparer_(files, Segment::AccessFor(options.io_mode), PreparerSizes(options, log)),
       durable_seq_(log.next_seq),
       output_(files, log.segments.back()),
-      buffer_(std::move(log.buffer), TailSegment::Of(log.segments.back()->header()), log.end_lsn,
-              log.next_seq),
+      buffer_(std::move(log.buffer), SegmentOfTail(log), log.end_lsn, log.next_seq),
       segments_(std::move(log.segments)),
+      active_salt_(buffer_.segment().salt),
       tail_header_(segments_.back()->header()),
       written_{log.end_lsn, log.next_seq},
       durable_lsn_(log.end_lsn),
@@ -52,13 +64,34 @@ absl::StatusOr<std::unique_ptr<LogWriter>> LogWriter::Start(LogFiles* files,
   const uint64_t block_lsn = RoundDownToBlock(log.end_lsn);
   std::string block(log.end_lsn - block_lsn, '\0');
   EMDB_RETURN_IF_ERROR(log.segments.back()->Read(block_lsn, block.size(), block.data()));
+  const bool resumes = log.report.was_clean;
   std::unique_ptr<LogWriter> writer(new LogWriter(files, options, std::move(log)));
   {
     MutexLock lock(&writer->mutex_);
     writer->buffer_.Load(block_lsn, block);
   }
+  if (resumes) EMDB_RETURN_IF_ERROR(writer->Resume());
   writer->flusher_ = std::thread(&LogWriter::RunFlusher, writer.get());
   return writer;
+}
+
+absl::Status LogWriter::Resume() {
+  // A new salt: the buffer's file may still hold frames that were appended behind this place, and lost in a power cut.
+  std::string_view blocks;
+  uint64_t from_lsn = 0;
+  {
+    MutexLock lock(&mutex_);
+    from_lsn = buffer_.tail_lsn();
+    buffer_.AppendResume(RandomSalt(env_));
+    blocks = buffer_.View(RoundDownToBlock(from_lsn), buffer_.tail_lsn());
+  }
+  const absl::Status status = output_.Resume(from_lsn, blocks);
+  MutexLock lock(&mutex_);
+  if (!status.ok()) return failure_ = status;
+  written_.lsn = buffer_.tail_lsn();
+  durable_lsn_ = written_.lsn;
+  active_salt_ = buffer_.segment().salt;
+  return absl::OkStatus();
 }
 
 LogWriter::~LogWriter() {
@@ -163,7 +196,7 @@ absl::Status LogWriter::BeginSegment(uint64_t min_bytes) {
     return status;
   }
   const SegmentEnd end = {buffer_.tail_lsn(), buffer_.next_seq()};
-  tail_header_ = HeaderAfter(tail_header_, end, NextSalt(tail_header_.salt),
+  tail_header_ = HeaderAfter(tail_header_, end, NextSalt(buffer_.segment().salt),
                              segment->header().capacity_bytes);
   rotations_.push_back({std::move(segment), tail_header_, end, bytes_appended_});
   buffer_.StartSegment(TailSegment::Of(tail_header_));
@@ -201,7 +234,7 @@ absl::StatusOr<uint64_t> LogWriter::WriteLarge(std::string_view record, uint32_t
   frame.header = {.length = static_cast<uint32_t>(record.size()),
                   .kind = FrameKind::kRecord,
                   .seq = buffer_.next_seq()};
-  frame.header.crc = FrameCrc(payload_crc, frame.header, {tail_header_.salt, frame.lsn});
+  frame.header.crc = FrameCrc(payload_crc, frame.header, {buffer_.segment().salt, frame.lsn});
   const std::string before(buffer_.View(RoundDownToBlock(frame.lsn), frame.lsn));
   std::string last_block;
   mutex_.Unlock();
@@ -378,6 +411,7 @@ absl::Status LogWriter::StartNextSegment() {
   segments_.push_back(rotation.segment);
   rotations_.pop_front();
   written_ = {base_lsn, rotation.old_end.seq};
+  active_salt_ = rotation.header.salt;
   buffer_.Free(base_lsn);
   NotifyChange();
   return absl::OkStatus();
@@ -448,7 +482,7 @@ void LogWriter::NoteFailure(const Cycle& cycle, const absl::Status& status) {
 
 void LogWriter::VoidUnwritten(uint64_t end_lsn) {
   uint64_t lsn = written_.lsn;
-  uint64_t salt = segments_.back()->header().salt;
+  uint64_t salt = active_salt_;
   for (const Rotation& rotation : rotations_) {
     if (rotation.old_end.lsn > end_lsn) break;
     buffer_.Void(lsn, rotation.old_end.lsn, salt);
@@ -557,10 +591,8 @@ absl::Status LogWriter::StartOver(uint64_t first_seq,
     mutex_.Lock();
     EMDB_RETURN_IF_ERROR(status);
   }
-  char salt[8];
-  env_->FillRandom(salt, sizeof(salt));
   const SegmentHeader header = {.store_id = tail_header_.store_id,
-                                .salt = Load64(salt),
+                                .salt = RandomSalt(env_),
                                 .number = tail_header_.number + 1,
                                 .first_seq = first_seq,
                                 .base_lsn = buffer_.next_base_lsn(),
@@ -578,6 +610,7 @@ absl::Status LogWriter::StartOver(uint64_t first_seq,
   for (const Rotation& rotation : rotations_) dropped->push_back(rotation.segment);
   rotations_.clear();
   segments_.assign(1, segment);
+  active_salt_ = header.salt;
   tail_header_ = header;
   buffer_.StartSegment(TailSegment::Of(header));
   buffer_.Free(header.base_lsn);
@@ -685,9 +718,10 @@ absl::Status LogWriter::Close() {
     AcquireIo();
   }
   const SegmentEnd end = written_;
+  const uint64_t salt = active_salt_;
   const bool marks = status.ok() && segments_.back()->state().mark != SegmentMark::kClosed;
   mutex_.Unlock();
-  if (marks) status = output_.MarkClosed(end);
+  if (marks) status = output_.MarkClosed(end, salt);
   mutex_.Lock();
   callbacks_.Complete(UINT64_MAX, status);
   FinishCycleAndUnlock(Cycle{}, status);
@@ -711,7 +745,7 @@ LogSnapshot LogWriter::Snapshot() const {
   }
   if (!failure_.ok()) return snapshot;
   // What is not written yet lies in the buffer, and may be overwritten there once it is.
-  FrameRange range = {segments_.back()->header().salt, written_.lsn, 0, written_.seq};
+  FrameRange range = {active_salt_, written_.lsn, 0, written_.seq};
   for (const Rotation& rotation : rotations_) {
     range.end_lsn = rotation.old_end.lsn;
     snapshot.pieces.push_back({range, nullptr, std::string(buffer_.View(range.begin_lsn, range.end_lsn))});

@@ -99,6 +99,8 @@ class LogWriter {
   };
 
   LogWriter(LogFiles* files, const WalOptions& options, RecoveredLog log);
+  // Goes on in the segment that the log was closed in.
+  absl::Status Resume() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Appending.
   bool OnEachWrite() const { return options_.flush_policy.kind() == FlushPolicy::Kind::kOnEachWrite; }
@@ -169,6 +171,7 @@ class LogWriter {
   DurableCallbacks callbacks_ ABSL_GUARDED_BY(mutex_);
   std::deque<std::shared_ptr<Segment>> segments_ ABSL_GUARDED_BY(mutex_);
   std::deque<Rotation> rotations_ ABSL_GUARDED_BY(mutex_);
+  uint64_t active_salt_ ABSL_GUARDED_BY(mutex_);  // of frames at written_
   SegmentHeader tail_header_ ABSL_GUARDED_BY(mutex_);  // of the segment the tail is in
   SegmentEnd written_ ABSL_GUARDED_BY(mutex_);
   uint64_t durable_lsn_ ABSL_GUARDED_BY(mutex_);

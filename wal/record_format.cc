@@ -22,6 +22,7 @@ bool IsKnownKind(uint8_t kind) {
     case FrameKind::kRecord:
     case FrameKind::kVoid:
     case FrameKind::kWitness:
+    case FrameKind::kResume:
       return true;
   }
   return false;
@@ -63,8 +64,8 @@ bool DecodeFrameHeader(const char* from, FrameHeader* header) {
   header->length = Load32(from + kLengthOffset);
   header->kind = static_cast<FrameKind>(kind);
   header->seq = seq_and_kind >> 8;
-  if (header->kind == FrameKind::kWitness) return header->length == kWitnessPayloadBytes;
-  return header->length <= kMaxRecordBytes;
+  return TakesSeq(header->kind) ? header->length <= kMaxRecordBytes
+                                : header->length == kNumberPayloadBytes;
 }
 
 bool FrameIsIntact(const FrameHeader& header, const FramePlace& place, std::string_view frame) {

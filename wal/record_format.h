@@ -24,13 +24,17 @@ inline constexpr uint64_t kMaxSeq = (uint64_t{1} << 56) - 1;
 enum class FrameKind : uint8_t {
   kRecord = 16,   // a user's record; takes a seq
   kVoid = 24,     // a record whose append failed; takes a seq, is not replayed
-  kWitness = 32,  // payload: u64, every seq below it was durable when this was written; takes no seq
+  kWitness = 32,  // payload: u64, every seq below it was durable when this was written
+  kResume = 40,   // payload: u64, the salt of the frames behind it; the log was closed and opened again here
 };
 
-inline constexpr size_t kWitnessPayloadBytes = 8;
+// Witness and resume frames have a number as their payload.
+inline constexpr size_t kNumberPayloadBytes = 8;
 
 // True for the kinds that have a seq of their own.
-constexpr bool TakesSeq(FrameKind kind) { return kind != FrameKind::kWitness; }
+constexpr bool TakesSeq(FrameKind kind) {
+  return kind == FrameKind::kRecord || kind == FrameKind::kVoid;
+}
 
 struct FrameHeader {
   uint32_t crc = 0;
@@ -51,7 +55,7 @@ constexpr uint64_t FrameBytes(uint64_t payload_bytes) {
          kFrameAlignment;
 }
 
-inline constexpr uint64_t kWitnessFrameBytes = FrameBytes(kWitnessPayloadBytes);
+inline constexpr uint64_t kNumberFrameBytes = FrameBytes(kNumberPayloadBytes);
 
 // The checksum of `header` (whose crc is not looked at), given the CRC32C of its payload: the long part of the work
 // can be done before the place is known.

@@ -46,10 +46,7 @@ class TailRepair {
   absl::Status Run(const TailScan& scan, RecoveredLog* log) {
     const std::shared_ptr<Segment> last = log->segments.back();
     size_t next = 0;
-    const auto is_in_last = [&](const TailScan::Part& part) {
-      return part.range.salt == last->header().salt;
-    };
-    while (next < scan.parts.size() && is_in_last(scan.parts[next])) ++next;
+    while (next < scan.parts.size() && scan.parts[next].in_last) ++next;
     EMDB_RETURN_IF_ERROR(MakeDurable(scan, next, last.get()));
     SegmentEnd end = {last->header().base_lsn, last->header().first_seq};
     for (size_t i = 0; i < scan.parts.size(); ++i) {
@@ -161,12 +158,13 @@ absl::Status RemoveFiles(LogFiles* files, const std::vector<std::string>& paths)
   return absl::OkStatus();
 }
 
-// True if the log was closed, and not used since.
+// True if the log was closed, not used since, and can be gone on with where it ends.
 absl::StatusOr<bool> WasClosed(LogFiles* files, const LogFiles::Listing& listing,
                                const Segment& last, const BufferImage& buffer) {
   if (listing.has_active && last.state().mark == SegmentMark::kClosed) {
     EMDB_ASSIGN_OR_RETURN(const bool continues, ContinuesBehind(last, buffer));
-    return !continues;
+    const uint64_t end_lsn = last.state().end_lsn;
+    return !continues && end_lsn + kNumberFrameBytes <= last.header().end_lsn();
   }
   if (listing.has_buffer) return false;
   return CorruptionError(
@@ -183,6 +181,7 @@ void TakeClosedEnd(RecoveredLog* log) {
   log->report.was_clean = true;
   log->end_lsn = state.end_lsn;
   log->next_seq = state.end_seq;
+  log->end_salt = state.end_salt;
   log->file_tail.push_back({header.salt, header.base_lsn, state.end_lsn, header.first_seq});
 }
 

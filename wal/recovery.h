@@ -32,6 +32,7 @@ struct RecoveredLog {
 
   std::deque<std::shared_ptr<Segment>> segments;  // oldest first; the last one is active
   uint64_t end_lsn = 0;   // of the stream in the last segment
+  uint64_t end_salt = 0;  // of a frame there, if the log was closed
   uint64_t next_seq = 0;  // of all, memory included
   std::unique_ptr<RingMapping> buffer;  // null: read-only
   std::vector<FrameRange> file_tail;  // read-only: what is valid of the last segment's file

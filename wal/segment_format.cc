@@ -41,7 +41,8 @@ constexpr size_t kFlagsOffset = 4;
 constexpr size_t kStateSaltOffset = 8;
 constexpr size_t kEndLsnOffset = 16;
 constexpr size_t kEndSeqOffset = 24;
-constexpr size_t kStateEnd = 32;
+constexpr size_t kEndSaltOffset = 32;
+constexpr size_t kStateEnd = 40;
 constexpr uint32_t kIsFirstFlag = 1;
 
 // Both sectors end with a CRC32C of what is in front of it.
@@ -119,6 +120,7 @@ absl::Status DecodeState(std::string_view sector, std::string_view path, const S
   state->is_first = (flags & kIsFirstFlag) != 0;
   state->end_lsn = Load64(p + kEndLsnOffset);
   state->end_seq = Load64(p + kEndSeqOffset);
+  state->end_salt = Load64(p + kEndSaltOffset);
   const bool open = state->mark == SegmentMark::kOpen;
   const bool ends_inside =
       state->end_lsn >= header.base_lsn && state->end_lsn <= header.end_lsn() &&
@@ -126,6 +128,7 @@ absl::Status DecodeState(std::string_view sector, std::string_view path, const S
       state->end_seq <= kMaxSeq + 1;
   const bool possible = mark >= 1 && mark <= 3 && (flags & ~kIsFirstFlag) == 0 &&
                         (open ? state->end_lsn == 0 && state->end_seq == 0 : ends_inside) &&
+                        (state->mark == SegmentMark::kClosed || state->end_salt == 0) &&
                         IsZero(sector.substr(kStateEnd, kSectorCrcOffset - kStateEnd));
   if (possible) return absl::OkStatus();
   return CorruptionError(path, kStateOffset, "segment state with impossible fields", kAdvice);
@@ -155,6 +158,7 @@ void EncodeSegmentBlock(const SegmentHeader& header, const SegmentState& state, 
   Store64(sector + kStateSaltOffset, header.salt);
   Store64(sector + kEndLsnOffset, state.end_lsn);
   Store64(sector + kEndSeqOffset, state.end_seq);
+  Store64(sector + kEndSaltOffset, state.end_salt);
   SealSector(sector);
 }
 

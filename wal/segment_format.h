@@ -45,6 +45,7 @@ struct SegmentState {
   bool is_first = false;  // no segment before it is needed
   uint64_t end_lsn = 0;   // where its frames end; 0 while open
   uint64_t end_seq = 0;   // the seq behind its last record; 0 while open
+  uint64_t end_salt = 0;  // of a frame at end_lsn; 0 unless closed
 };
 
 // Writes the kSegmentBlockBytes at `to`.

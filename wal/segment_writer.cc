@@ -38,16 +38,15 @@ absl::Status SegmentWriter::SyncSegment(Segment* segment) {
   return Final(status);
 }
 
-absl::Status SegmentWriter::Reopen() {
-  if (active_->state().mark == SegmentMark::kOpen) return absl::OkStatus();
+absl::Status SegmentWriter::Resume(uint64_t from_lsn, std::string_view blocks) {
   EMDB_RETURN_IF_ERROR(active_->ChangeState(
       [](SegmentState* state) { *state = SegmentState{.is_first = state->is_first}; }));
-  // Before the first frame behind the mark: with the mark in place it would not be looked for.
-  return SyncSegment(active_.get());
+  EMDB_RETURN_IF_ERROR(Write(from_lsn, blocks));
+  // Before the first append: with the mark in place, what is behind it would not be looked for.
+  return Sync();
 }
 
 absl::Status SegmentWriter::Write(uint64_t from_lsn, std::string_view blocks) {
-  EMDB_RETURN_IF_ERROR(Reopen());
   dirty_ = true;
   EMDB_RETURN_IF_ERROR(active_->Write(from_lsn, blocks));
   Count(&counts_.bytes_written, blocks.size() - from_lsn % kSegmentBlockBytes);
@@ -126,12 +125,13 @@ absl::Status SegmentWriter::MarkFirst(Segment* segment) {
   return SyncSegment(segment);
 }
 
-absl::Status SegmentWriter::MarkClosed(const SegmentEnd& end) {
+absl::Status SegmentWriter::MarkClosed(const SegmentEnd& end, uint64_t salt) {
   EMDB_CHECK(!dirty_);
-  EMDB_RETURN_IF_ERROR(active_->ChangeState([&end](SegmentState* state) {
+  EMDB_RETURN_IF_ERROR(active_->ChangeState([&end, salt](SegmentState* state) {
     state->mark = SegmentMark::kClosed;
     state->end_lsn = end.lsn;
     state->end_seq = end.seq;
+    state->end_salt = salt;
   }));
   return SyncSegment(active_.get());
 }

@@ -25,6 +25,10 @@ class SegmentWriter {
   // `active` is in place and all in it is durable. `files` must outlive it.
   SegmentWriter(LogFiles* files, std::shared_ptr<Segment> active);
 
+  // Goes on with an active segment that is marked as closed: takes the mark away and writes a resume frame in one
+  // sync. Either may reach the disk without the other.
+  absl::Status Resume(uint64_t from_lsn, std::string_view blocks);
+
   // Writes [from_lsn, end); see Segment::Write for `blocks`.
   absl::Status Write(uint64_t from_lsn, std::string_view blocks);
 
@@ -48,8 +52,9 @@ class SegmentWriter {
 
   // Marks `segment` as the first of the log; durable on return.
   absl::Status MarkFirst(Segment* segment);
-  // Marks the active segment as closed at `end`, where everything is durable; durable on return.
-  absl::Status MarkClosed(const SegmentEnd& end);
+  // Marks the active segment as closed at `end`, where everything is durable; durable on return. `salt` is
+  // that of a frame there.
+  absl::Status MarkClosed(const SegmentEnd& end, uint64_t salt);
 
   // True after an error of a sync, or of putting a segment in place: what is on disk is not known any more, and
   // nothing may be acknowledged. After other errors the call can be made again.
@@ -70,7 +75,6 @@ class SegmentWriter {
   absl::Status Final(absl::Status status);
   absl::Status SyncSegment(Segment* segment);
   absl::Status WriteHeader(Segment* next, const SegmentHeader& header, bool is_first);
-  absl::Status Reopen();
 
   LogFiles* const files_;
   std::shared_ptr<Segment> active_;

@@ -60,7 +60,10 @@ class Scanner {
     if (in_buffer) scan_.records_from_buffer += reader->seq() - before.seq;
     scan_.end_lsn = reader->lsn();
     scan_.end_seq = reader->seq();
-    scan_.parts.push_back({{before.salt, before.begin_lsn, scan_.end_lsn, before.seq}, in_buffer});
+    salt_ = reader->salt();
+    scan_.parts.push_back({{before.salt, before.begin_lsn, scan_.end_lsn, before.seq},
+                           in_buffer,
+                           in_last_});
     return true;
   }
 
@@ -81,6 +84,7 @@ class Scanner {
   // Takes records of segments that were started in the buffer only; false if there are none.
   bool ScanSegmentsToCome() {
     bool found = false;
+    in_last_ = false;
     while (true) {
       const uint64_t salt_before = salt_;
       const uint64_t end_before = scan_.end_lsn;
@@ -137,6 +141,7 @@ class Scanner {
   const Segment& last_;
   const BufferImage& buffer_;
   uint64_t salt_;
+  bool in_last_ = true;
   TailScan scan_;
   std::deque<GroupEnd> group_ends_;
 };
@@ -162,9 +167,9 @@ std::string_view BufferImage::View(uint64_t lsn, uint64_t size) const {
 
 absl::StatusOr<bool> ContinuesBehind(const Segment& closed, const BufferImage& buffer) {
   const SegmentState state = closed.state();
-  const uint64_t salt = closed.header().salt;
   const std::pair<uint64_t, uint64_t> places[] = {
-      {salt, state.end_lsn}, {NextSalt(salt), RoundUpToBlock(state.end_lsn)}};
+      {state.end_salt, state.end_lsn},
+      {NextSalt(state.end_salt), RoundUpToBlock(state.end_lsn)}};
   for (const auto& [place_salt, lsn] : places) {
     const std::string_view bytes = buffer.View(lsn, buffer.size());
     FrameReader reader(bytes, {place_salt, lsn, lsn + bytes.size(), state.end_seq});

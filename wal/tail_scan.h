@@ -42,7 +42,8 @@ struct TailScan {
   // A piece of the tail, in one segment; the segments are the last one on disk and then those that follow from it.
   struct Part {
     FrameRange range;
-    bool in_buffer = false;  // else in the segment's file
+    bool in_buffer = false;   // else in the segment's file
+    bool in_last = false;     // in the last segment on disk, else in one to come
   };
 
   std::vector<Part> parts;     // in order, without gaps; those in the last segment's file come with those between
