@@ -52,7 +52,7 @@ class SegmentWriter {
 
   // Marks `segment` as the first of the log; durable on return.
   absl::Status MarkFirst(Segment* segment);
-  // Marks the active segment as closed at `end`, where everything is durable; durable on return. `salt` is
+  // Makes everything written durable, then marks the active segment as closed at `end`; durable on return. `salt` is
   // that of a frame there.
   absl::Status MarkClosed(const SegmentEnd& end, uint64_t salt);
 
