@@ -115,15 +115,16 @@ bool FreeSpace::IsFull(uint32_t chunk) const {
 }
 
 absl::StatusOr<uint64_t> FreeSpace::NextUnblocked(uint64_t from) {
-  while (from < file_pages_) {
-    const uint32_t index = static_cast<uint32_t>(from / chunk_pages());
+  uint64_t at = from;
+  while (at < file_pages_) {
+    const uint32_t index = static_cast<uint32_t>(at / chunk_pages());
     const uint64_t begin = uint64_t{index} * chunk_pages();
     if (!IsFull(index)) {
       EMDB_ASSIGN_OR_RETURN(const Chunk* chunk, LoadChunk(index));
-      const uint32_t bit = chunk->blocked->NextClear(static_cast<uint32_t>(from - begin));
+      const uint32_t bit = chunk->blocked->NextClear(static_cast<uint32_t>(at - begin));
       if (bit < chunk_pages()) return begin + bit;
     }
-    from = begin + chunk_pages();
+    at = begin + chunk_pages();
   }
   return std::max(from, file_pages_);
 }
