@@ -53,8 +53,8 @@ class SegmentWriter {
 
   // Marks `segment` as the first of the log; durable on return.
   absl::Status MarkFirst(Segment* segment);
-  // Marks the active segment as closed at `end`, where everything is durable; durable on return.
-  // `salt` is that of a frame there.
+  // Makes everything written durable, then marks the active segment as closed at `end`; durable on
+  // return. `salt` is that of a frame there.
   absl::Status MarkClosed(const SegmentEnd& end, uint64_t salt);
 
   // True after an error of a sync, or of putting a segment in place: what is on disk is not known
