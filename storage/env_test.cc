@@ -315,6 +315,7 @@ TEST_P(EnvTest, ThreadsUseOneFileAtOnce) {
   ASSERT_TRUE(file->Truncate(kThreads * 50 * kBlock).ok());
   std::atomic<int> failures{0};
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
       for (uint64_t i = 0; i < 50; ++i) {

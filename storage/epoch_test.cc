@@ -111,6 +111,7 @@ TEST(EpochTest, MoreThreadsThanSlotsAreSafe) {
   std::atomic<int> inside{0};
   std::atomic<bool> leave{false};
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int i = 0; i < kThreads; ++i) {
     threads.emplace_back([&] {
       EpochGuard outer(&epoch);
@@ -143,6 +144,7 @@ TEST(EpochTest, ReadersNeverSeeWhatWasDestroyed) {
   std::atomic<bool> done{false};
   std::atomic<uint64_t> dead_seen{0};
   std::vector<std::thread> readers;
+  readers.reserve(kReaders);
   for (int i = 0; i < kReaders; ++i) {
     readers.emplace_back([&] {
       while (!done.load()) {

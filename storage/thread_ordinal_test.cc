@@ -16,6 +16,7 @@ TEST(ThreadOrdinalTest, LivingThreadsHaveDifferentOnesAndDeadOnesGiveThemBack) {
     std::array<size_t, kThreads> ordinals;
     std::atomic<size_t> ready{0};
     std::vector<std::thread> threads;
+    threads.reserve(kThreads);
     for (size_t i = 0; i < kThreads; ++i) {
       threads.emplace_back([&, i] {
         ordinals[i] = ThreadOrdinal();
