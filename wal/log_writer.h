@@ -6,6 +6,9 @@
 // mutex, so that appends go on. The flusher thread owns it when a deadline of FlushPolicy::Group, a
 // callback or a filling buffer asks for it, and when nobody else serves those who wait.
 //
+// The code is in three files: log_writer.cc (opening, appending, waiting), log_writer_io.cc (the
+// I/O and the flusher), log_writer_segments.cc (rotation, truncation, snapshots).
+//
 // Thread safe, but for Truncate and Close. Lock order: mutex_, then the SegmentPreparer's. Nothing
 // is called back and no I/O is done under mutex_.
 //
@@ -191,8 +194,6 @@ class LogWriter {
   bool handed_over_ ABSL_GUARDED_BY(mutex_) = false;
   bool exclusive_ ABSL_GUARDED_BY(mutex_) = false;  // appends wait
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);    // the first final error
-  absl::Status write_error_ ABSL_GUARDED_BY(mutex_);
-  uint64_t write_errors_ ABSL_GUARDED_BY(mutex_) = 0;
   bool write_behind_ ABSL_GUARDED_BY(mutex_) =
       true;  // off from a failed write to the next good one
   std::array<FailedGroup, 4> failed_groups_ ABSL_GUARDED_BY(mutex_);

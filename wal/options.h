@@ -38,7 +38,7 @@ class FlushPolicy {
 enum class IoMode {
   kBuffered,  // through the page cache, fdatasync
   kDirect,    // O_DIRECT in whole blocks, the last one written again by the next group;
-            // InvalidArgument from Open where the file system cannot
+              // InvalidArgument from Open where the file system cannot
 };
 
 struct WalOptions {

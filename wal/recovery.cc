@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "storage/coding.h"
 #include "storage/status.h"
 #include "wal/segment_chain.h"
 #include "wal/tail_scan.h"
@@ -15,12 +14,6 @@ namespace {
 
 constexpr uint64_t kFirstSegmentBytes = 1 << 20;
 constexpr uint64_t kCopyBytes = 1 << 20;
-
-uint64_t RandomNumber(Env* env) {
-  char bytes[8];
-  env->FillRandom(bytes, sizeof(bytes));
-  return Load64(bytes);
-}
 
 // Makes the segment with `header` durable under a spare name.
 absl::StatusOr<std::shared_ptr<Segment>> MakeSegment(LogFiles* files, const WalOptions& options,
@@ -54,7 +47,7 @@ class TailRepair {
       end = EndOf(scan, i);
     }
     const SegmentHeader header =
-        HeaderAfter(log->segments.back()->header(), end, RandomNumber(files_->env()),
+        HeaderAfter(log->segments.back()->header(), end, RandomSalt(files_->env()),
                     FirstCapacityBytes(options_));
     EMDB_ASSIGN_OR_RETURN(std::shared_ptr<Segment> fresh,
                           MakeSegment(files_, options_, header, KeepsFirst(header, *log)));
@@ -237,7 +230,7 @@ absl::StatusOr<RecoveredLog> CreateLog(LogFiles* files, const LogFiles::Listing&
     files->env()->FillRandom(reinterpret_cast<char*>(header.store_id.data()),
                              header.store_id.size());
   }
-  header.salt = RandomNumber(files->env());
+  header.salt = RandomSalt(files->env());
   header.number = 1;
   header.capacity_bytes = FirstCapacityBytes(options);
   EMDB_ASSIGN_OR_RETURN(std::shared_ptr<Segment> segment,

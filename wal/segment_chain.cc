@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "storage/coding.h"
 #include "storage/status.h"
 
 namespace emdb {
@@ -93,6 +94,12 @@ absl::Status CheckLast(const Segment& last, bool has_active, const std::string& 
 
 }  // namespace
 
+uint64_t RandomSalt(Env* env) {
+  char salt[8];
+  env->FillRandom(salt, sizeof(salt));
+  return Load64(salt);
+}
+
 SegmentHeader HeaderAfter(const SegmentHeader& old, const SegmentEnd& end, uint64_t salt,
                           uint64_t capacity_bytes) {
   SegmentHeader next = old;
@@ -128,6 +135,7 @@ absl::Status InstallSegment(LogFiles* files, Segment* old, Segment* next) {
          state->mark = SegmentMark::kSealed;
          state->end_lsn = header.prev_end_lsn;
          state->end_seq = header.first_seq;
+         state->end_salt = 0;
        })
         .IgnoreError();
   }

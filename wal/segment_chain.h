@@ -18,6 +18,9 @@
 
 namespace emdb {
 
+// A salt that was never used: for a segment that does not follow by rotation.
+uint64_t RandomSalt(Env* env);
+
 // The end of a segment's frames.
 struct SegmentEnd {
   uint64_t lsn = 0;

@@ -125,14 +125,14 @@ absl::Status DecodeState(std::string_view sector, std::string_view path,
   state->end_lsn = Load64(p + kEndLsnOffset);
   state->end_seq = Load64(p + kEndSeqOffset);
   state->end_salt = Load64(p + kEndSaltOffset);
-  const bool open = state->mark == SegmentMark::kOpen;
+  const bool nowhere = state->end_lsn == 0 && state->end_seq == 0 && state->end_salt == 0;
   const bool ends_inside = state->end_lsn >= header.base_lsn &&
                            state->end_lsn <= header.end_lsn() &&
                            state->end_lsn % kFrameAlignment == 0 &&
                            state->end_seq >= header.first_seq && state->end_seq <= kMaxSeq + 1;
   const bool possible = mark >= 1 && mark <= 3 && (flags & ~kIsFirstFlag) == 0 &&
-                        (open ? state->end_lsn == 0 && state->end_seq == 0 : ends_inside) &&
-                        (state->mark == SegmentMark::kClosed || state->end_salt == 0) &&
+                        (ends_inside || (nowhere && state->mark == SegmentMark::kOpen)) &&
+                        (state->mark != SegmentMark::kSealed || state->end_salt == 0) &&
                         IsZero(sector.substr(kStateEnd, kSectorCrcOffset - kStateEnd));
   if (possible) return absl::OkStatus();
   return CorruptionError(path, kStateOffset, "segment state with impossible fields", kAdvice);

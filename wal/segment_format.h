@@ -48,9 +48,12 @@ enum class SegmentMark : uint32_t {
 struct SegmentState {
   SegmentMark mark = SegmentMark::kOpen;
   bool is_first = false;  // no segment before it is needed
-  uint64_t end_lsn = 0;   // where its frames end; 0 while open
-  uint64_t end_seq = 0;   // the seq behind its last record; 0 while open
-  uint64_t end_salt = 0;  // of a frame at end_lsn; 0 unless closed
+  // Closed, sealed: where its frames end. Open: where the log was closed last, and went on with a
+  // resume frame; 0 if it was not. All below is durable.
+  uint64_t end_lsn = 0;
+  uint64_t end_seq = 0;  // of the record behind
+  uint64_t end_salt =
+      0;  // closed: of a frame at end_lsn; open: of what is behind the resume frame; sealed: 0
 };
 
 // Writes the kSegmentBlockBytes at `to`.

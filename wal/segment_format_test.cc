@@ -131,7 +131,7 @@ TEST(SegmentFormatTest, ImpossibleFieldsAreDataLossEvenWithARightChecksum) {
   EXPECT_TRUE(absl::IsDataLoss(with_state([](auto* s) { s->end_lsn = 102408; })));
   EXPECT_TRUE(absl::IsDataLoss(with_state([](auto* s) { s->end_lsn = 41001; })));
   EXPECT_TRUE(absl::IsDataLoss(with_state([](auto* s) { s->end_seq = 999; })));
-  EXPECT_TRUE(absl::IsDataLoss(with_state([](auto* s) { s->mark = SegmentMark::kOpen; })));
+  EXPECT_TRUE(absl::IsDataLoss(with_state([](auto* s) { *s = {.end_salt = 1}; })));
   EXPECT_TRUE(absl::IsDataLoss(with_state([](auto* s) { s->mark = SegmentMark::kSealed; })));
   EXPECT_TRUE(absl::IsDataLoss(with_state([](auto* s) { s->mark = SegmentMark{4}; })));
 }

@@ -38,10 +38,12 @@ absl::Status SegmentWriter::SyncSegment(Segment* segment) {
   return Final(status);
 }
 
-absl::Status SegmentWriter::Resume(uint64_t from_lsn, std::string_view blocks) {
-  EMDB_RETURN_IF_ERROR(active_->ChangeState(
-      [](SegmentState* state) { *state = SegmentState{.is_first = state->is_first}; }));
-  EMDB_RETURN_IF_ERROR(Write(from_lsn, blocks));
+absl::Status SegmentWriter::Resume(std::string_view blocks, uint64_t salt) {
+  EMDB_RETURN_IF_ERROR(active_->ChangeState([salt](SegmentState* state) {
+    state->mark = SegmentMark::kOpen;
+    state->end_salt = salt;
+  }));
+  EMDB_RETURN_IF_ERROR(Write(active_->state().end_lsn, blocks));
   // Before the first append: with the mark in place, what is behind it would not be looked for.
   return Sync();
 }

@@ -27,8 +27,9 @@ class SegmentWriter {
   SegmentWriter(LogFiles* files, std::shared_ptr<Segment> active);
 
   // Goes on with an active segment that is marked as closed: takes the mark away and writes a
-  // resume frame in one sync. Either may reach the disk without the other.
-  absl::Status Resume(uint64_t from_lsn, std::string_view blocks);
+  // resume frame at its end, in one sync; either may reach the disk without the other. `blocks` are
+  // the bytes from the start of that block, `salt` is that of what follows.
+  absl::Status Resume(std::string_view blocks, uint64_t salt);
 
   // Writes [from_lsn, end); see Segment::Write for `blocks`.
   absl::Status Write(uint64_t from_lsn, std::string_view blocks);

@@ -108,12 +108,19 @@ class Scanner {
     group_ends_.push_back(here);
   }
 
-  // Looks past the end of the last segment for signs that something there had been durable.
-  absl::Status CheckBehindEnd() {
+  // What lies behind the end, in the last segment.
+  struct Behind {
+    uint64_t frames = 0;
+    uint64_t record_bytes = 0;
+    uint64_t witnessed_seq = 0;
+  };
+
+  // Looks for intact frames under `salt` at every place from the end on.
+  absl::StatusOr<Behind> LookBehind(uint64_t salt) const {
     const uint64_t from_lsn = scan_.end_lsn;
     const uint64_t end_lsn = last_.header().end_lsn();
-    FrameReader reader(&last_, RangeTo(end_lsn));
-    uint64_t witnessed_seq = last_.state().end_seq;
+    FrameReader reader(&last_, {salt, from_lsn, end_lsn, scan_.end_seq});
+    Behind behind;
     for (uint64_t lsn = from_lsn; lsn + kFrameHeaderBytes <= end_lsn;) {
       const uint64_t max_seq = scan_.end_seq + (lsn - from_lsn) / kFrameHeaderBytes + 1;
       Frame frame;
@@ -122,18 +129,36 @@ class Scanner {
         lsn += kFrameAlignment;
         continue;
       }
+      ++behind.frames;
+      if (frame.header.kind == FrameKind::kRecord) behind.record_bytes += frame.payload.size();
       if (frame.header.kind == FrameKind::kWitness) {
-        witnessed_seq = std::max(witnessed_seq, Load64(frame.payload.data()));
-      } else {
-        scan_.bytes_cut += frame.payload.size();
+        behind.witnessed_seq = std::max(behind.witnessed_seq, Load64(frame.payload.data()));
       }
       lsn += FrameBytes(frame.header.length);
     }
-    if (witnessed_seq <= scan_.end_seq) return absl::OkStatus();
-    return CorruptionError(last_.path(), last_.OffsetOf(from_lsn),
-                           absl::StrCat("the record with seq ", scan_.end_seq,
-                                        " is missing or damaged; the records below seq ",
-                                        witnessed_seq, " had been durable"),
+    return behind;
+  }
+
+  // Looks past the end of the last segment for signs that something there had been durable.
+  absl::Status CheckBehindEnd() {
+    const SegmentState state = last_.state();
+    EMDB_ASSIGN_OR_RETURN(const Behind behind, LookBehind(salt_));
+    scan_.bytes_cut = behind.record_bytes;
+    const uint64_t witnessed_seq = std::max(state.end_seq, behind.witnessed_seq);
+    if (witnessed_seq > scan_.end_seq || state.end_lsn > scan_.end_lsn) {
+      return Damaged(absl::StrCat("the records below seq ", witnessed_seq, " had been durable"));
+    }
+    if (state.mark != SegmentMark::kOpen || state.end_lsn != scan_.end_lsn) return absl::OkStatus();
+    // The log went on here with a resume frame, and nothing was appended before that was durable.
+    EMDB_ASSIGN_OR_RETURN(const Behind resumed, LookBehind(state.end_salt));
+    if (resumed.frames == 0) return absl::OkStatus();
+    return Damaged("the log went on here with a resume frame, which is missing or damaged");
+  }
+
+  absl::Status Damaged(std::string_view evidence) const {
+    return CorruptionError(last_.path(), last_.OffsetOf(scan_.end_lsn),
+                           absl::StrCat("expected the record with seq ", scan_.end_seq,
+                                        ", found bytes that are not it; ", ToAbsl(evidence)),
                            "restore the log from a backup, or salvage what is left");
   }
 
