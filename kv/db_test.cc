@@ -262,14 +262,17 @@ TEST_P(DbTest, AsyncWritesBecomeDurableAndVisible) {
     std::unique_lock<std::mutex> lock(mutex);
     all_done.wait(lock, [&] { return done == kWrites; });
   }
-  for (int i = 0; i < kWrites; ++i) EXPECT_EQ(Get("key" + std::to_string(i)), "=" + std::to_string(i));
+  for (int i = 0; i < kWrites; ++i)
+    EXPECT_EQ(Get("key" + std::to_string(i)), "=" + std::to_string(i));
 }
 
 TEST_P(DbTest, CompactKeepsEverything) {
-  for (int i = 0; i < 2000; ++i) ASSERT_TRUE(db_->Put("key" + std::to_string(i), std::string(200, 'v')).ok());
+  for (int i = 0; i < 2000; ++i)
+    ASSERT_TRUE(db_->Put("key" + std::to_string(i), std::string(200, 'v')).ok());
   ASSERT_TRUE(db_->Checkpoint().ok());
   for (int i = 0; i < 2000; ++i) {
-    if (i % 10 != 0) ASSERT_TRUE(db_->Delete("key" + std::to_string(i)).ok());
+    if (i % 10 == 0) continue;
+    ASSERT_TRUE(db_->Delete("key" + std::to_string(i)).ok());
   }
   const uint64_t pages_before = db_->GetStats().page_store.file_pages;
   ASSERT_TRUE(db_->Compact().ok());

@@ -52,8 +52,8 @@ struct ReadOptions {
   // Iterator.
   const Snapshot* snapshot = nullptr;
   // An Iterator shows keys in [lower_bound, upper_bound); empty: no bound. Copied by NewIterator.
-  std::string_view lower_bound;
-  std::string_view upper_bound;
+  std::string_view lower_bound = {};
+  std::string_view upper_bound = {};
 };
 
 }  // namespace emdb

@@ -36,12 +36,15 @@ int Weight(const absl::Status& status) {
   }
 }
 
-Slot DecodeSlot(const char* bytes) {
+Slot DecodeSlot(PageId id, const char* bytes) {
   Slot slot;
   slot.status = absl::NotFoundError("");
   for (const size_t offset : kCopyOffsets) {
     StoreHeader header;
-    const absl::Status status = DecodeStoreHeader(bytes + offset, &header);
+    absl::Status status = DecodeStoreHeader(bytes + offset, &header);
+    if (status.ok() && HeaderSlot(header.generation) != id) {
+      status = absl::DataLossError("it is the other slot's");
+    }
     if (!status.ok()) {
       if (Weight(status) > Weight(slot.status)) slot.status = status;
     } else if (!slot.newest || header.generation > slot.newest->generation) {
@@ -82,12 +85,24 @@ absl::Status ClassifyForeignFile(const File& file, uint64_t size, const absl::St
   return SlotError(file, 0, status);
 }
 
-absl::StatusOr<Slot> ReadSlot(const File& file, uint64_t offset) {
+absl::StatusOr<Slot> ReadSlot(const File& file, PageId id, uint64_t offset) {
   AlignedBuffer buffer(kSlotBytes);
   std::memset(buffer.data(), 0, kSlotBytes);
   // A short read is fine: a file cut short is found by its missing pages, an unmade one is empty.
   EMDB_RETURN_IF_ERROR(file.ReadAt(offset, kSlotBytes, buffer.data()).status());
-  return DecodeSlot(buffer.data());
+  return DecodeSlot(id, buffer.data());
+}
+
+// The page size by the first slot or, if that is all zeros, by where the second one is found; 0 if
+// there is neither.
+absl::StatusOr<uint32_t> FindPageSize(const File& file, const Slot& first) {
+  if (first.newest) return first.newest->page_size;
+  if (!absl::IsNotFound(first.status)) return 0;
+  for (uint32_t size = kMinPageSize; size <= kMaxPageSize; size *= 2) {
+    EMDB_ASSIGN_OR_RETURN(const Slot second, ReadSlot(file, 1, size));
+    if (second.newest && second.newest->page_size == size) return size;
+  }
+  return 0;
 }
 
 bool SameStore(const StoreHeader& a, const StoreHeader& b) {
@@ -104,8 +119,8 @@ absl::StatusOr<bool> VerifyCopy(const PageFile& file, CopyPlace place, const cha
                                 const StoreHeader& newest) {
   StoreHeader header;
   const absl::Status status = DecodeStoreHeader(sector, &header);
-  // Up to generation 1 a copy may never have been written.
-  if (absl::IsNotFound(status) && newest.generation <= 1) return false;
+  // The making of a store may have been cut off.
+  if (absl::IsNotFound(status) && newest.generation == kFirstGeneration) return false;
   if (!status.ok()) {
     return file.Corruption(place.slot, FromAbsl(absl::StrCat("header copy at offset ", place.offset,
                                                              " of the slot: ", status.message())));
@@ -122,20 +137,22 @@ absl::StatusOr<bool> VerifyCopy(const PageFile& file, CopyPlace place, const cha
 
 absl::StatusOr<StoreHeader> ReadNewestHeader(const File& file) {
   EMDB_ASSIGN_OR_RETURN(const uint64_t size, file.Size());
-  EMDB_ASSIGN_OR_RETURN(const Slot first, ReadSlot(file, 0));
-  if (!first.newest) return ClassifyForeignFile(file, size, first.status);
-  const uint32_t page_size = first.newest->page_size;
-  EMDB_ASSIGN_OR_RETURN(const Slot second, ReadSlot(file, page_size));
-  StoreHeader newest = *first.newest;
-  if (second.newest) {
-    if (!SameStore(*first.newest, *second.newest)) {
-      return SlotError(file, page_size, absl::DataLossError("it is another store's"));
-    }
-    if (second.newest->generation > newest.generation) newest = *second.newest;
-  } else if (!absl::IsNotFound(second.status) || newest.generation > 0) {
-    // Only generation 0 leaves the second slot unwritten.
-    return SlotError(file, page_size, second.status);
+  EMDB_ASSIGN_OR_RETURN(const Slot first, ReadSlot(file, 0, 0));
+  // The first slot says where the second one is. In a store that is being made it may be missing.
+  EMDB_ASSIGN_OR_RETURN(const uint32_t page_size, FindPageSize(file, first));
+  if (page_size == 0) return ClassifyForeignFile(file, size, first.status);
+  EMDB_ASSIGN_OR_RETURN(const Slot second, ReadSlot(file, 1, page_size));
+  if (first.newest && second.newest && !SameStore(*first.newest, *second.newest)) {
+    return SlotError(file, page_size, absl::DataLossError("it is another store's"));
   }
+  StoreHeader newest = first.newest ? *first.newest : *second.newest;
+  if (second.newest && second.newest->generation > newest.generation) newest = *second.newest;
+  if (newest.generation <= kFirstGeneration && size <= uint64_t{kHeaderSlots} * page_size) {
+    newest.generation = kFirstGeneration;
+    return newest;
+  }
+  if (!first.newest) return SlotError(file, 0, first.status);
+  if (!second.newest) return SlotError(file, page_size, second.status);
   if (size < uint64_t{newest.file_pages} * page_size) {
     return CorruptionError(file.path(), size,
                            FromAbsl(absl::StrCat("the file ends here, expected ", newest.file_pages,
@@ -145,19 +162,20 @@ absl::StatusOr<StoreHeader> ReadNewestHeader(const File& file) {
   return newest;
 }
 
-absl::Status WriteFirstHeader(File* file, const StoreHeader& header) {
-  AlignedBuffer slots(size_t{kHeaderSlots} * header.page_size);
-  std::memset(slots.data(), 0, slots.size());
-  for (const size_t offset : kCopyOffsets) EncodeStoreHeader(header, slots.data() + offset);
-  return file->WriteAt(0, std::string_view(slots.data(), slots.size()));
-}
-
 absl::Status WriteHeader(File* file, const StoreHeader& header) {
-  AlignedBuffer page(header.page_size);
-  std::memset(page.data(), 0, page.size());
-  for (const size_t offset : kCopyOffsets) EncodeStoreHeader(header, page.data() + offset);
-  return file->WriteAt(uint64_t{HeaderSlot(header.generation)} * header.page_size,
-                       std::string_view(page.data(), page.size()));
+  const PageId first_slot =
+      header.generation == kFirstGeneration ? 0 : HeaderSlot(header.generation);
+  const uint32_t slots = header.generation == kFirstGeneration ? kHeaderSlots : 1;
+  AlignedBuffer buffer(size_t{slots} * header.page_size);
+  std::memset(buffer.data(), 0, buffer.size());
+  StoreHeader written = header;
+  written.generation = header.generation - (slots - 1);
+  for (char* slot = buffer.data(); slot < buffer.data() + buffer.size();
+       slot += header.page_size, ++written.generation) {
+    for (const size_t offset : kCopyOffsets) EncodeStoreHeader(written, slot + offset);
+  }
+  return file->WriteAt(uint64_t{first_slot} * header.page_size,
+                       std::string_view(buffer.data(), buffer.size()));
 }
 
 absl::Status VerifyHeaderSlots(const PageFile& file, const StoreHeader& newest) {

@@ -5,6 +5,9 @@
 // damage, even if the other slot is fine, for it may have held the newer state. What is left of a
 // power cut or of damage to one copy is put right by WriteHeader of the same header.
 //
+// A store that is being made has no more than its slots, some of which may still be zeros. Once it
+// has grown, a slot of zeros is damage too.
+//
 // Not thread safe.
 
 #ifndef EMDB_PAGESTORE_HEADER_SLOTS_H_
@@ -25,10 +28,8 @@ namespace emdb {
 // the file is shorter than the header says.
 absl::StatusOr<StoreHeader> ReadNewestHeader(const File& file);
 
-// Writes a new file's slots; not synced.
-absl::Status WriteFirstHeader(File* file, const StoreHeader& header);
-
-// Writes `header` to its slot; not synced.
+// Writes `header` to its slot; not synced. One of the first generation goes with the one before it
+// to both slots: that makes a store, or finishes making it.
 absl::Status WriteHeader(File* file, const StoreHeader& header);
 
 // OK if every copy in both slots is whole, `newest` is the newest and all other bytes of the slots

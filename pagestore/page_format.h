@@ -153,6 +153,9 @@ struct StoreHeader {
   friend bool operator==(const StoreHeader&, const StoreHeader&) = default;
 };
 
+// A new store has the headers of generations 0 and 1, both empty; 1 is the one that counts.
+inline constexpr uint64_t kFirstGeneration = 1;
+
 // The slot that the header of a generation is written to.
 inline PageId HeaderSlot(uint64_t generation) { return generation % kHeaderSlots; }
 

@@ -29,6 +29,7 @@ absl::Status CheckOptions(const PageStoreOptions& options) {
 StoreHeader FirstHeader(const PageStoreOptions& options) {
   StoreHeader header;
   header.page_size = options.page_size_bytes;
+  header.generation = kFirstGeneration;
   header.next_seq = options.first_seq;
   if (options.store_id) {
     header.store_id = *options.store_id;
@@ -74,24 +75,17 @@ absl::StatusOr<OpenedStore> OpenStore(std::string_view path, const PageStoreOpti
   if (missing && (options.read_only || !options.create_if_missing)) {
     return absl::NotFoundError(absl::StrCat("no such store: ", ToAbsl(path), " is empty"));
   }
-  if (missing) {
-    store.header = FirstHeader(options);
-    EMDB_RETURN_IF_ERROR(WriteFirstHeader(store.file.get(), store.header));
-  } else {
-    if (!header.ok()) return header.status();
-    store.header = *header;
-    EMDB_RETURN_IF_ERROR(CheckIdentity(path, store.header, options));
-  }
+  if (!missing && !header.ok()) return header.status();
+  store.header = missing ? FirstHeader(options) : *header;
+  EMDB_RETURN_IF_ERROR(CheckIdentity(path, store.header, options));
   if (options.read_only) return store;
-  if (!missing) {
-    // Both copies again: a power cut or damage may have left but one.
-    EMDB_RETURN_IF_ERROR(WriteHeader(store.file.get(), store.header));
-  }
+  // Of a store that was there too: a power cut or damage may have left only one of its copies.
+  EMDB_RETURN_IF_ERROR(WriteHeader(store.file.get(), store.header));
   // Sync: what was just read may only be in the page cache of a system whose last sync failed, and
   // from here on it is built upon.
   EMDB_RETURN_IF_ERROR(store.file->SyncData());
   // A later generation was only written by one who had synced the directory.
-  if (store.header.generation == 0) {
+  if (store.header.generation == kFirstGeneration) {
     EMDB_RETURN_IF_ERROR(SyncDirectoryOf(options.env, path));
   }
   return store;

@@ -13,7 +13,6 @@
 #include <thread>
 #include <vector>
 
-#include "storage/aligned_buffer.h"
 #include "storage/fault_env.h"
 #include "storage/mem_env.h"
 #include "storage/posix_env.h"
@@ -339,13 +338,6 @@ TEST(PathTest, DirectoryAndFileName) {
   EXPECT_EQ(FileNameOf("a/b/c"), "c");
   EXPECT_EQ(FileNameOf("c"), "c");
   EXPECT_EQ(FileNameOf("a/"), "");
-}
-
-TEST(AlignedBufferTest, IsAlignedAndWhole) {
-  const AlignedBuffer buffer(5000);
-  EXPECT_EQ(buffer.size(), 2 * kDirectAlignment);
-  EXPECT_EQ(reinterpret_cast<uintptr_t>(buffer.data()) % kDirectAlignment, 0u);
-  EXPECT_EQ(AlignedBuffer().size(), 0u);
 }
 
 }  // namespace

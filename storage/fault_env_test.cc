@@ -180,6 +180,17 @@ TEST(FaultEnvTest, ANameThatIsMadeAgainStandsForTheNewFileOrTheOld) {
   EXPECT_EQ(AllCrashes(env), (States{"f=old ", "", "f=new "}));
 }
 
+TEST(FaultEnvTest, ANameKeepsItsFileWhereTheRemovalWasLost) {
+  FaultEnv env;
+  MakeDurable(&env, "a", "old");
+  ASSERT_TRUE(env.Remove("a").ok());
+  const std::unique_ptr<File> file = Open(&env, "a");
+  ASSERT_TRUE(file->WriteAt(0, "new").ok());
+  ASSERT_TRUE(file->SyncData().ok());
+  ASSERT_TRUE(env.Rename("a", "b").ok());
+  EXPECT_EQ(AllCrashes(env), (States{"a=old ", "", "a=new ", "a=old b=new ", "b=new "}));
+}
+
 TEST(FaultEnvTest, RingPagesAreFoundCleanOrNewest) {
   constexpr size_t kPage = 4096;
   FaultEnv env;
@@ -331,6 +342,8 @@ TEST(FaultEnvTest, AFullDiskTakesWhatFits) {
   EXPECT_EQ(file->Size().value(), 3 * kSector);
   EXPECT_TRUE(file->WriteAt(0, std::string(3 * kSector, 'y')).ok()) << "overwrites need no space";
   EXPECT_TRUE(absl::IsResourceExhausted(file->Reserve(0, 4 * kSector)));
+  EXPECT_TRUE(absl::IsResourceExhausted(file->WriteAt(100 * kSector, "behind a gap")));
+  EXPECT_EQ(file->Size().value(), 3 * kSector);
   EXPECT_TRUE(absl::IsResourceExhausted(env.MapRing("r", 4096).status()));
   EXPECT_FALSE(env.Exists("r").value());
   ASSERT_TRUE(env.Remove("f").ok());
@@ -400,33 +413,6 @@ TEST(FaultEnvTest, ObserverImagesAreThoseOfPowerCuts) {
     work(&cut);
     EXPECT_EQ(AllCrashes(cut), by_observer[k]) << k;
   }
-}
-
-TEST(CrashChooserTest, ExhaustiveGivesEachCombinationOnce) {
-  std::set<std::vector<uint32_t>> seen;
-  ExhaustiveChooser chooser;
-  do {
-    std::vector<uint32_t> answers = {chooser.Choose(2)};
-    // A question that depends on an answer.
-    if (answers[0] == 1) answers.push_back(chooser.Choose(3));
-    answers.push_back(chooser.Choose(2));
-    EXPECT_TRUE(seen.insert(answers).second);
-  } while (chooser.Next());
-  EXPECT_EQ(seen.size(), 2u + 3u * 2u);
-}
-
-TEST(CrashChooserTest, RandomIsRepeatableAndReachesEveryAnswer) {
-  std::set<uint32_t> seen;
-  for (uint64_t seed = 0; seed < 50; ++seed) {
-    RandomChooser one(seed);
-    RandomChooser other(seed);
-    for (int i = 0; i < 20; ++i) {
-      const uint32_t answer = one.Choose(3);
-      EXPECT_EQ(answer, other.Choose(3));
-      seen.insert(answer);
-    }
-  }
-  EXPECT_EQ(seen, (std::set<uint32_t>{0, 1, 2}));
 }
 
 // What a random sequence of operations leaves after a full sync equals what was read before.

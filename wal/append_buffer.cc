@@ -35,14 +35,24 @@ uint64_t AppendBuffer::AppendRecord(std::string_view payload, uint32_t payload_c
 }
 
 bool AppendBuffer::AppendWitness(uint64_t durable_seq) {
-  if (tail_lsn_ + kWitnessFrameBytes > segment_.end_lsn) return false;
-  char payload[kWitnessPayloadBytes];
-  Store64(payload, durable_seq);
-  const std::string_view bytes(payload, sizeof(payload));
-  const FrameHeader header = {.kind = FrameKind::kWitness, .seq = seq_};
-  EncodeFrame(header, {segment_.salt, tail_lsn_}, bytes, Crc32c(bytes), At(tail_lsn_));
-  tail_lsn_ += kWitnessFrameBytes;
+  if (tail_lsn_ + kNumberFrameBytes > segment_.end_lsn) return false;
+  AppendNumber(FrameKind::kWitness, durable_seq);
   return true;
+}
+
+void AppendBuffer::AppendResume(uint64_t salt) {
+  EMDB_CHECK(tail_lsn_ + kNumberFrameBytes <= segment_.end_lsn);
+  AppendNumber(FrameKind::kResume, salt);
+  segment_.salt = salt;
+}
+
+void AppendBuffer::AppendNumber(FrameKind kind, uint64_t number) {
+  char payload[kNumberPayloadBytes];
+  Store64(payload, number);
+  const std::string_view bytes(payload, sizeof(payload));
+  const FrameHeader header = {.kind = kind, .seq = seq_};
+  EncodeFrame(header, {segment_.salt, tail_lsn_}, bytes, Crc32c(bytes), At(tail_lsn_));
+  tail_lsn_ += kNumberFrameBytes;
 }
 
 void AppendBuffer::SkipRecord(uint64_t end_lsn, std::string_view last_block) {

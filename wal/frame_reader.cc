@@ -20,6 +20,7 @@ FrameReader::FrameReader(const Segment* segment, const FrameRange& range)
       range_(range),
       lsn_(range.begin_lsn),
       seq_(range.seq),
+      salt_(range.salt),
       window_lsn_(range.begin_lsn) {}
 
 FrameReader::FrameReader(std::string_view bytes, const FrameRange& range)
@@ -27,6 +28,7 @@ FrameReader::FrameReader(std::string_view bytes, const FrameRange& range)
       range_(range),
       lsn_(range.begin_lsn),
       seq_(range.seq),
+      salt_(range.salt),
       window_(bytes),
       window_lsn_(range.begin_lsn) {
   EMDB_CHECK(bytes.size() == range.end_lsn - range.begin_lsn);
@@ -34,7 +36,8 @@ FrameReader::FrameReader(std::string_view bytes, const FrameRange& range)
 
 absl::Status FrameReader::Fill(uint64_t lsn, uint64_t size) {
   const bool inside = lsn >= window_lsn_ && lsn + size <= window_lsn_ + window_.size();
-  if (inside) [[likely]] return absl::OkStatus();
+  if (inside) [[likely]]
+    return absl::OkStatus();
   EMDB_CHECK(segment_ != nullptr);
   const uint64_t want = std::min(std::max(size, kWindowBytes), range_.end_lsn - lsn);
   if (buffer_.size() < want) buffer_ = AlignedBuffer(want);
@@ -57,12 +60,13 @@ absl::StatusOr<bool> FrameReader::Peek(uint64_t lsn, uint64_t min_seq, uint64_t 
                                        Frame* frame) {
   EMDB_ASSIGN_OR_RETURN(const bool possible, ReadAt(lsn, frame));
   const FrameHeader& header = frame->header;
-  // Before the checksum: random bytes pass for a header with a length of up to 1 GiB too often to read it all.
+  // Before the checksum: random bytes pass for a header with a length of up to 1 GiB too often to
+  // read it all.
   if (!possible || header.seq < min_seq || header.seq > max_seq) return false;
   const uint64_t size = FrameBytes(header.length);
   EMDB_RETURN_IF_ERROR(Fill(lsn, size));
   const std::string_view bytes(At(lsn), size);
-  if (!FrameIsIntact(header, {range_.salt, lsn}, bytes)) return false;
+  if (!FrameIsIntact(header, {salt_, lsn}, bytes)) return false;
   frame->payload = FramePayload(header, bytes);
   return true;
 }
@@ -81,6 +85,7 @@ absl::StatusOr<bool> FrameReader::Next(Frame* frame) {
   }
   lsn_ += FrameBytes(frame->header.length);
   if (TakesSeq(frame->header.kind)) ++seq_;
+  if (frame->header.kind == FrameKind::kResume) salt_ = Load64(frame->payload.data());
   return true;
 }
 

@@ -1,5 +1,5 @@
-// FrameReader: reads the frames of one segment one after another, from its file or from memory, and tells a frame
-// that is intact and follows the one before from everything else.
+// FrameReader: reads the frames of one segment one after another, from its file or from memory, and
+// tells a frame that is intact and follows the one before from everything else.
 //
 // Not thread safe; several readers of one segment do not disturb each other.
 
@@ -23,9 +23,10 @@ struct Frame {
   std::string_view payload;  // valid until the next call of the reader
 };
 
-// A piece of the stream within one segment: [begin_lsn, end_lsn), whose first frame takes or announces `seq`.
+// A piece of the stream within one segment: [begin_lsn, end_lsn), whose first frame takes or
+// announces `seq`.
 struct FrameRange {
-  uint64_t salt = 0;
+  uint64_t salt = 0;  // of the first frame
   uint64_t begin_lsn = 0;
   uint64_t end_lsn = 0;
   uint64_t seq = 0;
@@ -38,18 +39,21 @@ class FrameReader {
   // Reads from `bytes`, those of the range, which must outlive it.
   FrameReader(std::string_view bytes, const FrameRange& range);
 
-  // Reads the next frame. False at the end of the range, or when no intact frame with the expected seq is there:
-  // what was expected and found is then in problem(). An error is one of reading the file.
+  // Reads the next frame. False at the end of the range, or when no intact frame with the expected
+  // seq is there: what was expected and found is then in problem(). An error is one of reading the
+  // file.
   absl::StatusOr<bool> Next(Frame* frame);
 
-  // Reads the frame at `lsn` >= this->lsn() whatever its seq, without moving on; false if it is not intact or its seq
-  // is not in [min_seq, max_seq].
+  // Reads the frame at `lsn` >= this->lsn() whatever its seq, without moving on; false if it is not
+  // intact or its seq is not in [min_seq, max_seq].
   absl::StatusOr<bool> Peek(uint64_t lsn, uint64_t min_seq, uint64_t max_seq, Frame* frame);
 
   // Where the next frame is, or should be.
   uint64_t lsn() const { return lsn_; }
   // The seq the next record should have.
   uint64_t seq() const { return seq_; }
+  // The salt the next frame should have.
+  uint64_t salt() const { return salt_; }
   bool AtEnd() const { return lsn_ == range_.end_lsn; }
   // Why the last Next was false before the end.
   const std::string& problem() const { return problem_; }
@@ -64,6 +68,7 @@ class FrameReader {
   const FrameRange range_;
   uint64_t lsn_;
   uint64_t seq_;
+  uint64_t salt_;
   AlignedBuffer buffer_;
   std::string_view window_;
   uint64_t window_lsn_;

@@ -21,6 +21,18 @@ SegmentPreparer::Sizes PreparerSizes(const WalOptions& options, const RecoveredL
           .full_capacity_bytes = FullCapacityBytes(options)};
 }
 
+TailSegment SegmentOfTail(const RecoveredLog& log) {
+  TailSegment segment = TailSegment::Of(log.segments.back()->header());
+  if (log.report.was_clean) segment.salt = log.end_salt;
+  return segment;
+}
+
+uint64_t RandomSalt(Env* env) {
+  char salt[8];
+  env->FillRandom(salt, sizeof(salt));
+  return Load64(salt);
+}
+
 absl::Status Failed(const absl::Status& cause) {
   return absl::FailedPreconditionError(
       absl::StrCat("the log takes no more writes since this error: ", cause.ToString(),
@@ -36,9 +48,9 @@ LogWriter::LogWriter(LogFiles* files, const WalOptions& options, RecoveredLog lo
       preparer_(files, Segment::AccessFor(options.io_mode), PreparerSizes(options, log)),
       durable_seq_(log.next_seq),
       output_(files, log.segments.back()),
-      buffer_(std::move(log.buffer), TailSegment::Of(log.segments.back()->header()), log.end_lsn,
-              log.next_seq),
+      buffer_(std::move(log.buffer), SegmentOfTail(log), log.end_lsn, log.next_seq),
       segments_(std::move(log.segments)),
+      active_salt_(buffer_.segment().salt),
       tail_header_(segments_.back()->header()),
       written_{log.end_lsn, log.next_seq},
       durable_lsn_(log.end_lsn),
@@ -52,13 +64,35 @@ absl::StatusOr<std::unique_ptr<LogWriter>> LogWriter::Start(LogFiles* files,
   const uint64_t block_lsn = RoundDownToBlock(log.end_lsn);
   std::string block(log.end_lsn - block_lsn, '\0');
   EMDB_RETURN_IF_ERROR(log.segments.back()->Read(block_lsn, block.size(), block.data()));
+  const bool resumes = log.report.was_clean;
   std::unique_ptr<LogWriter> writer(new LogWriter(files, options, std::move(log)));
   {
     MutexLock lock(&writer->mutex_);
     writer->buffer_.Load(block_lsn, block);
   }
+  if (resumes) EMDB_RETURN_IF_ERROR(writer->Resume());
   writer->flusher_ = std::thread(&LogWriter::RunFlusher, writer.get());
   return writer;
+}
+
+absl::Status LogWriter::Resume() {
+  // A new salt: the buffer's file may still hold frames that were appended behind this place, and
+  // lost in a power cut.
+  std::string_view blocks;
+  uint64_t from_lsn = 0;
+  {
+    MutexLock lock(&mutex_);
+    from_lsn = buffer_.tail_lsn();
+    buffer_.AppendResume(RandomSalt(env_));
+    blocks = buffer_.View(RoundDownToBlock(from_lsn), buffer_.tail_lsn());
+  }
+  const absl::Status status = output_.Resume(from_lsn, blocks);
+  MutexLock lock(&mutex_);
+  if (!status.ok()) return failure_ = status;
+  written_.lsn = buffer_.tail_lsn();
+  durable_lsn_ = written_.lsn;
+  active_salt_ = buffer_.segment().salt;
+  return absl::OkStatus();
 }
 
 LogWriter::~LogWriter() {
@@ -76,9 +110,8 @@ absl::Status LogWriter::CheckWritable() const {
 
 absl::StatusOr<uint64_t> LogWriter::Append(std::string_view record) {
   if (record.size() > kMaxRecordBytes) {
-    return absl::InvalidArgumentError(absl::StrCat("a record of ", record.size(),
-                                                   " bytes, at most ", kMaxRecordBytes,
-                                                   " are possible"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "a record of ", record.size(), " bytes, at most ", kMaxRecordBytes, " are possible"));
   }
   // Outside of the mutex: the part of the work that grows with the record, but for the copy.
   const uint32_t payload_crc = Crc32c(record);
@@ -138,7 +171,8 @@ absl::Status LogWriter::MakeRoom(uint64_t payload_bytes) {
   }
 }
 
-// Returns when there may be more space in the buffer, or with the error of the write that was to make it.
+// Returns when there may be more space in the buffer, or with the error of the write that was to
+// make it.
 absl::Status LogWriter::WaitForSpace() {
   ++stats_.append_waits;
   if (!queue_.owned()) {
@@ -152,7 +186,8 @@ absl::Status LogWriter::WaitForSpace() {
   return write_errors_ == errors_before ? absl::OkStatus() : write_error_;
 }
 
-// Goes a step towards a new segment with room for `min_bytes` behind the tail: begins it, or waits for what is needed.
+// Goes a step towards a new segment with room for `min_bytes` behind the tail: begins it, or waits
+// for what is needed.
 absl::Status LogWriter::BeginSegment(uint64_t min_bytes) {
   if (!buffer_.CanStartSegment()) return WaitForSpace();
   std::shared_ptr<Segment> segment = preparer_.TryTake(min_bytes);
@@ -163,7 +198,7 @@ absl::Status LogWriter::BeginSegment(uint64_t min_bytes) {
     return status;
   }
   const SegmentEnd end = {buffer_.tail_lsn(), buffer_.next_seq()};
-  tail_header_ = HeaderAfter(tail_header_, end, NextSalt(tail_header_.salt),
+  tail_header_ = HeaderAfter(tail_header_, end, NextSalt(buffer_.segment().salt),
                              segment->header().capacity_bytes);
   rotations_.push_back({std::move(segment), tail_header_, end, bytes_appended_});
   buffer_.StartSegment(TailSegment::Of(tail_header_));
@@ -185,7 +220,8 @@ absl::StatusOr<uint64_t> LogWriter::AppendLarge(std::string_view record, uint32_
   return FinishAppendAndUnlock(*seq);
 }
 
-// Writes the record to the segment past the buffer, which it empties first. Nothing is appended on an error.
+// Writes the record to the segment past the buffer, which it empties first. Nothing is appended on
+// an error.
 absl::StatusOr<uint64_t> LogWriter::WriteLarge(std::string_view record, uint32_t payload_crc) {
   EMDB_RETURN_IF_ERROR(CheckWritable());
   const uint64_t frame_bytes = FrameBytes(record.size());
@@ -201,7 +237,7 @@ absl::StatusOr<uint64_t> LogWriter::WriteLarge(std::string_view record, uint32_t
   frame.header = {.length = static_cast<uint32_t>(record.size()),
                   .kind = FrameKind::kRecord,
                   .seq = buffer_.next_seq()};
-  frame.header.crc = FrameCrc(payload_crc, frame.header, {tail_header_.salt, frame.lsn});
+  frame.header.crc = FrameCrc(payload_crc, frame.header, {buffer_.segment().salt, frame.lsn});
   const std::string before(buffer_.View(RoundDownToBlock(frame.lsn), frame.lsn));
   std::string last_block;
   mutex_.Unlock();
@@ -236,8 +272,7 @@ absl::Status LogWriter::AwaitAndUnlock(uint64_t seq) {
       mutex_.Unlock();
       return absl::OkStatus();
     }
-    const CommitQueue::Ticket ticket =
-        seq < running_seq_ ? queue_.JoinRunning() : queue_.Join();
+    const CommitQueue::Ticket ticket = seq < running_seq_ ? queue_.JoinRunning() : queue_.Join();
     if (ticket.leads) return RunCycleAndUnlock(true);
     mutex_.Unlock();
     words_.Await(ticket.group);
@@ -327,7 +362,9 @@ absl::Status LogWriter::RunCycleAndUnlock(bool sync) {
 }
 
 LogWriter::Cycle LogWriter::StartCycle(bool sync) {
-  const bool has_records = buffer_.next_seq() > written_.seq;
+  // Only behind records that are written now: a witness alone would be written for nothing, and not
+  // synced.
+  const bool has_records = buffer_.next_seq() > written_.seq && !buffer_.SegmentIsEmpty();
   if (has_records && durable_seq() > witnessed_seq_ && buffer_.AppendWitness(durable_seq())) {
     witnessed_seq_ = durable_seq();
   }
@@ -378,6 +415,7 @@ absl::Status LogWriter::StartNextSegment() {
   segments_.push_back(rotation.segment);
   rotations_.pop_front();
   written_ = {base_lsn, rotation.old_end.seq};
+  active_salt_ = rotation.header.salt;
   buffer_.Free(base_lsn);
   NotifyChange();
   return absl::OkStatus();
@@ -440,15 +478,15 @@ void LogWriter::NoteFailure(const Cycle& cycle, const absl::Status& status) {
   if (!cycle.syncs) return;
   failed_groups_[cycle.group % failed_groups_.size()] = {cycle.group, status};
   callbacks_.Complete(cycle.end.seq, status);
-  // Those who appended them are told that they failed, so they must not come back. No other record can be among
-  // them: under this policy each waits in the group that its append joined.
+  // Those who appended them are told that they failed, so they must not come back. No other record
+  // can be among them: under this policy each waits in the group that its append joined.
   if (OnEachWrite()) VoidUnwritten(cycle.end.lsn);
   ArmDeadline();
 }
 
 void LogWriter::VoidUnwritten(uint64_t end_lsn) {
   uint64_t lsn = written_.lsn;
-  uint64_t salt = segments_.back()->header().salt;
+  uint64_t salt = active_salt_;
   for (const Rotation& rotation : rotations_) {
     if (rotation.old_end.lsn > end_lsn) break;
     buffer_.Void(lsn, rotation.old_end.lsn, salt);
@@ -521,7 +559,8 @@ absl::Status LogWriter::DropFiles(std::vector<std::shared_ptr<Segment>> dropped)
       EMDB_RETURN_IF_ERROR(files_->Remove(path));
     }
   }
-  // Before the file is used again: under its old name it would be taken for a damaged part of the log.
+  // Before the file is used again: under its old name it would be taken for a damaged part of the
+  // log.
   EMDB_RETURN_IF_ERROR(files_->SyncDirectory());
   if (recycled == nullptr || preparer_.Offer(recycled)) return absl::OkStatus();
   return files_->Remove(recycled->path());
@@ -557,10 +596,8 @@ absl::Status LogWriter::StartOver(uint64_t first_seq,
     mutex_.Lock();
     EMDB_RETURN_IF_ERROR(status);
   }
-  char salt[8];
-  env_->FillRandom(salt, sizeof(salt));
   const SegmentHeader header = {.store_id = tail_header_.store_id,
-                                .salt = Load64(salt),
+                                .salt = RandomSalt(env_),
                                 .number = tail_header_.number + 1,
                                 .first_seq = first_seq,
                                 .base_lsn = buffer_.next_base_lsn(),
@@ -578,6 +615,7 @@ absl::Status LogWriter::StartOver(uint64_t first_seq,
   for (const Rotation& rotation : rotations_) dropped->push_back(rotation.segment);
   rotations_.clear();
   segments_.assign(1, segment);
+  active_salt_ = header.salt;
   tail_header_ = header;
   buffer_.StartSegment(TailSegment::Of(header));
   buffer_.Free(header.base_lsn);
@@ -621,7 +659,8 @@ void LogWriter::ArmDeadline() {
   const bool arms = options_.flush_policy.kind() == FlushPolicy::Kind::kGroup &&
                     deadline_nanos_ == kNever && failure_.ok();
   if (!arms) return;
-  const int64_t wait = std::max<int64_t>(0, absl::ToInt64Nanoseconds(options_.flush_policy.max_wait()));
+  const int64_t wait =
+      std::max<int64_t>(0, absl::ToInt64Nanoseconds(options_.flush_policy.max_wait()));
   deadline_nanos_ = env_->NowNanos() + static_cast<uint64_t>(wait);
 }
 
@@ -648,8 +687,7 @@ void LogWriter::RunFlusher() {
 
 void LogWriter::ServeAndUnlock(uint64_t now_nanos) {
   if (queue_.ServeAtNanos() <= now_nanos) queue_.LingerTimedOut();
-  const bool sync =
-      queue_.waiters() > 0 || callbacks_.waiting() || deadline_nanos_ <= now_nanos;
+  const bool sync = queue_.waiters() > 0 || callbacks_.waiting() || deadline_nanos_ <= now_nanos;
   if (!sync && !WriteBehindIsDue()) {
     mutex_.Unlock();
     return;
@@ -685,9 +723,10 @@ absl::Status LogWriter::Close() {
     AcquireIo();
   }
   const SegmentEnd end = written_;
+  const uint64_t salt = active_salt_;
   const bool marks = status.ok() && segments_.back()->state().mark != SegmentMark::kClosed;
   mutex_.Unlock();
-  if (marks) status = output_.MarkClosed(end);
+  if (marks) status = output_.MarkClosed(end, salt);
   mutex_.Lock();
   callbacks_.Complete(UINT64_MAX, status);
   FinishCycleAndUnlock(Cycle{}, status);
@@ -711,14 +750,16 @@ LogSnapshot LogWriter::Snapshot() const {
   }
   if (!failure_.ok()) return snapshot;
   // What is not written yet lies in the buffer, and may be overwritten there once it is.
-  FrameRange range = {segments_.back()->header().salt, written_.lsn, 0, written_.seq};
+  FrameRange range = {active_salt_, written_.lsn, 0, written_.seq};
   for (const Rotation& rotation : rotations_) {
     range.end_lsn = rotation.old_end.lsn;
-    snapshot.pieces.push_back({range, nullptr, std::string(buffer_.View(range.begin_lsn, range.end_lsn))});
+    snapshot.pieces.push_back(
+        {range, nullptr, std::string(buffer_.View(range.begin_lsn, range.end_lsn))});
     range = {rotation.header.salt, rotation.header.base_lsn, 0, rotation.header.first_seq};
   }
   range.end_lsn = buffer_.tail_lsn();
-  snapshot.pieces.push_back({range, nullptr, std::string(buffer_.View(range.begin_lsn, range.end_lsn))});
+  snapshot.pieces.push_back(
+      {range, nullptr, std::string(buffer_.View(range.begin_lsn, range.end_lsn))});
   return snapshot;
 }
 
@@ -742,7 +783,9 @@ WalStats LogWriter::stats() const {
   MutexLock lock(&mutex_);
   WalStats stats = stats_;
   // Counters on their own: no order with anything is needed.
-  const auto load = [](const std::atomic<uint64_t>& n) { return n.load(std::memory_order_relaxed); };
+  const auto load = [](const std::atomic<uint64_t>& n) {
+    return n.load(std::memory_order_relaxed);
+  };
   stats.bytes_appended = bytes_appended_;
   stats.bytes_written = load(output_.counts().bytes_written);
   stats.syncs = load(output_.counts().syncs);

@@ -22,6 +22,7 @@ bool IsKnownKind(uint8_t kind) {
     case FrameKind::kRecord:
     case FrameKind::kVoid:
     case FrameKind::kWitness:
+    case FrameKind::kResume:
       return true;
   }
   return false;
@@ -63,8 +64,8 @@ bool DecodeFrameHeader(const char* from, FrameHeader* header) {
   header->length = Load32(from + kLengthOffset);
   header->kind = static_cast<FrameKind>(kind);
   header->seq = seq_and_kind >> 8;
-  if (header->kind == FrameKind::kWitness) return header->length == kWitnessPayloadBytes;
-  return header->length <= kMaxRecordBytes;
+  return TakesSeq(header->kind) ? header->length <= kMaxRecordBytes
+                                : header->length == kNumberPayloadBytes;
 }
 
 bool FrameIsIntact(const FrameHeader& header, const FramePlace& place, std::string_view frame) {
@@ -74,7 +75,8 @@ bool FrameIsIntact(const FrameHeader& header, const FramePlace& place, std::stri
 }
 
 uint64_t NextSalt(uint64_t salt) {
-  // The finalizer of splitmix64 (S. Vigna, 2015): a permutation without short cycles from random starts.
+  // The finalizer of splitmix64 (S. Vigna, 2015): a permutation without short cycles from random
+  // starts.
   uint64_t z = salt + 0x9E3779B97F4A7C15u;
   z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
   z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;

@@ -1,0 +1,101 @@
+// The text of FORMAT.md and the files of earlier times, read by today's code.
+
+#include <cstdint>
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "gtest/gtest.h"
+#include "pagestore/node.h"
+#include "pagestore/page_format.h"
+#include "pagestore/page_store.h"
+#include "pagestore/store_testing.h"
+#include "storage/fault_env.h"
+
+namespace emdb {
+namespace {
+
+constexpr uint32_t kPageSize = 8192;
+
+std::string ReadTestFile(const std::string& name) {
+  std::ifstream in("pagestore/" + name, std::ios::binary);
+  EXPECT_TRUE(in.is_open()) << name;
+  std::ostringstream out;
+  out << in.rdbuf();
+  return out.str();
+}
+
+// The page that the lines "offset: byte byte ..." of the block ```hex stand for.
+std::string ExamplePage() {
+  const std::string text = ReadTestFile("FORMAT.md");
+  const size_t begin = text.find("```hex\n") + 7;
+  std::istringstream lines(text.substr(begin, text.find("```", begin) - begin));
+  std::string page(kPageSize, '\0');
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream bytes(line);
+    size_t offset = 0;
+    char colon = 0;
+    bytes >> std::hex >> offset >> colon;
+    for (unsigned byte = 0; bytes >> byte; ++offset) page[offset] = static_cast<char>(byte);
+  }
+  return page;
+}
+
+Changes ExampleChanges() { return {{"apple", "red"}, {"apricot", "orange"}, {"banana", ""}}; }
+
+TEST(FormatTest, TheExampleOfTheTextIsALeaf) {
+  const std::string page = ExamplePage();
+  const uint32_t seed = CrcSeed(*SmallStoreOptions(nullptr).store_id);
+  EXPECT_EQ(ComputePageCrc(seed, page.data(), page.size()), PageCrcField(page.data()));
+  ASSERT_TRUE(CheckNode(page.data(), kPageSize, 0).ok());
+  const PageHeader header = DecodePageHeader(page.data());
+  EXPECT_EQ(header.id, 2u);
+  EXPECT_EQ(header.generation, 2u);
+  const LeafView leaf(page.data());
+  ASSERT_EQ(leaf.count(), 3u);
+  uint32_t index = 0;
+  for (const auto& [key, value] : ExampleChanges()) {
+    EXPECT_EQ(leaf.key(index), key);
+    EXPECT_EQ(leaf.cell(index++).payload, *value);
+  }
+}
+
+TEST(FormatTest, TheExampleOfTheTextIsWhatIsWritten) {
+  FaultEnv env;
+  auto store = PageStore::Open("dir/format.emdb", SmallStoreOptions(&env));
+  ASSERT_TRUE(store.ok()) << store.status();
+  ASSERT_TRUE(Apply(store->get(), 3, ExampleChanges()).ok());
+  const std::string bytes = env.FullImage().files.at("dir/format.emdb").ToString();
+  EXPECT_TRUE(bytes.substr(2 * kPageSize, kPageSize) == ExamplePage());
+}
+
+// What testdata/v1.emdb was made of, by three checkpoints.
+Model GoldenModel() {
+  Model model;
+  for (int i = 0; i < 300; ++i) {
+    if (i % 3 != 1) model["key" + std::to_string(i)] = std::string(i % 40, 'v');
+  }
+  model["large"] = std::string(9000, 'L');
+  model[std::string("\0\0", 2)] = "zeros";
+  return model;
+}
+
+TEST(FormatTest, AStoreOfVersion1Opens) {
+  DiskImage image;
+  image.files["dir/golden.emdb"] = SparseBytes(ReadTestFile("testdata/v1.emdb"));
+  FaultEnv env(image);
+  auto store = PageStore::Open("dir/golden.emdb", SmallStoreOptions(&env));
+  ASSERT_TRUE(store.ok()) << store.status();
+  EXPECT_EQ((*store)->next_seq(), 30u);
+  const absl::StatusOr<Model> found = ReadForward((*store)->GetView());
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_TRUE(*found == GoldenModel());
+  const absl::Status verified = (*store)->Verify();
+  EXPECT_TRUE(verified.ok()) << verified;
+}
+
+}  // namespace
+}  // namespace emdb

@@ -1,0 +1,227 @@
+#include "pagestore/node.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <iostream>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "pagestore/node_builder.h"
+
+namespace emdb {
+namespace {
+
+constexpr uint32_t kPageSize = 8192;
+constexpr uint64_t kSeed = 5;
+
+using Keys = std::set<std::string>;
+
+std::string Payload(PageRef ref) {
+  std::string payload(kPageRefSize, '\0');
+  StorePageRef(payload.data(), ref);
+  return payload;
+}
+
+// A leaf with as many of the keys as fit, whose values are the keys' sizes in decimal.
+class BuiltLeaf {
+ public:
+  explicit BuiltLeaf(const Keys& keys) : page_(kPageSize, '\x77') {
+    NodeItems items(0);
+    for (const std::string& key : keys) {
+      const std::string value = std::to_string(key.size());
+      const NodeItems::Entry entry = {key, {}, CellKind::kInline, value};
+      if (!items.empty() && items.NodeSizeWith(entry) > kPageSize) break;
+      items.Add(entry);
+      keys_.insert(key);
+    }
+    items.Build(0, items.size(), {7, 3}, page_.data(), kPageSize);
+  }
+
+  const Keys& keys() const { return keys_; }
+  LeafView view() const { return LeafView(page_.data()); }
+  const char* page() const { return page_.data(); }
+
+ private:
+  std::string page_;
+  Keys keys_;
+};
+
+void ExpectLookupsAgree(const BuiltLeaf& leaf, const std::string& target) {
+  const auto at = leaf.keys().lower_bound(target);
+  const auto index = static_cast<uint32_t>(std::distance(leaf.keys().begin(), at));
+  const bool found = at != leaf.keys().end() && *at == target;
+  const LeafView::Position bound = leaf.view().LowerBound(target);
+  ASSERT_EQ(bound.index, index) << target;
+  ASSERT_EQ(bound.found, found) << target;
+  const LeafView::Position exact = leaf.view().Find(target);
+  ASSERT_EQ(exact.found, found) << target;
+  if (found) {
+    ASSERT_EQ(exact.index, index);
+  }
+}
+
+// The target itself and what is hard to tell from it.
+std::vector<std::string> Neighbours(const std::string& key) {
+  std::vector<std::string> targets = {key, key + std::string(1, '\0'), key + "\xff"};
+  if (key.size() > 1) targets.push_back(key.substr(0, key.size() - 1));
+  std::string changed = key;
+  ++changed.back();
+  targets.push_back(changed);
+  changed = key;
+  --changed.front();
+  targets.push_back(changed);
+  return targets;
+}
+
+void ExpectLeafAgrees(const Keys& keys) {
+  const BuiltLeaf leaf(keys);
+  ASSERT_TRUE(CheckNode(leaf.page(), kPageSize, 0).ok());
+  ASSERT_EQ(leaf.view().count(), leaf.keys().size());
+  uint32_t index = 0;
+  for (const std::string& key : leaf.keys()) {
+    ASSERT_EQ(leaf.view().key(index), key);
+    ASSERT_EQ(leaf.view().cell(index).payload, std::to_string(key.size()));
+    ++index;
+  }
+  for (const std::string& key : keys) {
+    for (const std::string& target : Neighbours(key)) {
+      ASSERT_NO_FATAL_FAILURE(ExpectLookupsAgree(leaf, target));
+    }
+  }
+  ASSERT_NO_FATAL_FAILURE(ExpectLookupsAgree(leaf, "\xff\xff\xff\xff\xff"));
+  ASSERT_NO_FATAL_FAILURE(ExpectLookupsAgree(leaf, std::string(1, '\0')));
+}
+
+Keys RandomKeys(std::mt19937_64* random, size_t count) {
+  // Few letters and any length: equal heads, shared prefixes and padding look-alikes.
+  const std::string letters("\0\1ab\xff", 5);
+  Keys keys;
+  for (size_t i = 0; i < count; ++i) {
+    std::string key(1 + (*random)() % 12, '\0');
+    for (char& letter : key) letter = letters[(*random)() % letters.size()];
+    keys.insert(key);
+  }
+  return keys;
+}
+
+TEST(LeafViewTest, FindsKeysAmongEqualHeads) {
+  Keys keys;
+  for (int i = 0; i < 300; ++i) keys.insert("same" + std::to_string(i) + "tail");
+  ExpectLeafAgrees(keys);
+}
+
+TEST(LeafViewTest, TellsZeroBytesFromPadding) {
+  Keys keys;
+  for (int i = 1; i < 60; ++i) {
+    keys.insert(std::string(i, '\0'));
+    keys.insert("a" + std::string(i, '\0'));
+  }
+  ExpectLeafAgrees(keys);
+}
+
+TEST(LeafViewTest, FindsKeysThatArePrefixesOfOneAnother) {
+  Keys keys;
+  for (int i = 1; i < 90; ++i) keys.insert(std::string(i, 'p'));
+  ExpectLeafAgrees(keys);
+}
+
+TEST(LeafViewTest, HoldsASingleKeyOfTheGreatestLength) {
+  ExpectLeafAgrees({std::string(kMaxKeySize, 'k')});
+  ExpectLeafAgrees({"k"});
+}
+
+TEST(LeafViewTest, AgreesWithASetOfRandomKeys) {
+  std::cout << "seed " << kSeed << "\n";
+  std::mt19937_64 random(kSeed);
+  for (int round = 0; round < 40; ++round) {
+    ASSERT_NO_FATAL_FAILURE(ExpectLeafAgrees(RandomKeys(&random, 1 + random() % 500)));
+  }
+}
+
+TEST(InnerViewTest, AgreesWithASetOfRandomSeparators) {
+  std::cout << "seed " << kSeed << "\n";
+  std::mt19937_64 random(kSeed);
+  for (int round = 0; round < 40; ++round) {
+    const Keys separators = RandomKeys(&random, 1 + random() % 250);
+    NodeItems items(1);
+    uint32_t child = 100;
+    items.Add({"", {}, CellKind::kInline, Payload({child, child})});
+    for (const std::string& separator : separators) {
+      items.Add({separator, {}, CellKind::kInline, Payload({++child, child})});
+    }
+    ASSERT_LE(items.NodeSize(), kPageSize);
+    std::string page(kPageSize, '\x77');
+    items.Build(0, items.size(), {9, 3}, page.data(), kPageSize);
+    ASSERT_TRUE(CheckNode(page.data(), kPageSize, 1).ok());
+    const InnerView node(page.data());
+    ASSERT_EQ(node.separator_count(), separators.size());
+    for (const std::string& separator : separators) {
+      for (const std::string& target : Neighbours(separator)) {
+        const auto expected = std::distance(separators.begin(), separators.upper_bound(target));
+        ASSERT_EQ(node.ChildFor(target), static_cast<uint32_t>(expected));
+        ASSERT_EQ(node.child(node.ChildFor(target)).id, 100 + expected);
+      }
+    }
+  }
+}
+
+TEST(InnerViewTest, ANodeWithoutSeparatorsHasOneChild) {
+  NodeItems items(3);
+  items.Add({"anything", {}, CellKind::kInline, Payload({42, 1})});
+  std::string page(kPageSize, '\0');
+  items.Build(0, 1, {9, 3}, page.data(), kPageSize);
+  ASSERT_TRUE(CheckNode(page.data(), kPageSize, 3).ok());
+  EXPECT_EQ(InnerView(page.data()).ChildFor("z"), 0u);
+  EXPECT_EQ(InnerView(page.data()).child(0).id, 42u);
+}
+
+// Reads all that a view can show.
+size_t Walk(const char* page, uint32_t level) {
+  size_t bytes = 0;
+  if (level == 0) {
+    const LeafView leaf(page);
+    for (uint32_t i = 0; i < leaf.count(); ++i) {
+      bytes += leaf.key(i).size() + std::string(leaf.cell(i).payload).size();
+      bytes += leaf.LowerBound(leaf.key(i)).index;
+    }
+  } else {
+    const InnerView node(page);
+    for (uint32_t i = 0; i < node.separator_count(); ++i) {
+      bytes += node.ChildFor(node.separator(i)) + node.child(i).id;
+    }
+  }
+  return bytes;
+}
+
+// With the address sanitizer, this shows that CheckNode lets nothing through that leaves the page.
+TEST(CheckNodeTest, RefusesOrMakesSafeWhateverBytesAreChanged) {
+  std::cout << "seed " << kSeed << "\n";
+  std::mt19937_64 random(kSeed);
+  size_t refused = 0;
+  for (int round = 0; round < 20000; ++round) {
+    const uint32_t level = round % 2;
+    NodeItems items(static_cast<uint8_t>(level));
+    for (const std::string& key : RandomKeys(&random, 20)) {
+      items.Add({key, {}, CellKind::kInline, Payload({500, 1})});
+    }
+    // On the heap, and no byte larger than a page.
+    const std::vector<char> page_bytes(kPageSize);
+    std::vector<char> page = page_bytes;
+    items.Build(0, items.size(), {9, 3}, page.data(), kPageSize);
+    for (int change = 0; change < 3; ++change) {
+      page[8 + random() % 300] = static_cast<char>(random());
+    }
+    if (CheckNode(page.data(), kPageSize, level).ok()) {
+      Walk(page.data(), level);
+    } else {
+      ++refused;
+    }
+  }
+  EXPECT_GT(refused, 10000u);
+}
+
+}  // namespace
+}  // namespace emdb

@@ -1,0 +1,223 @@
+// Power cuts before every operation of a few checkpoints, and a failure of every operation once:
+// what a reopened store holds is exactly one generation, the last that was acknowledged or the one
+// that was being written.
+
+#include <cerrno>
+#include <cstdint>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "gtest/gtest.h"
+#include "pagestore/page_store.h"
+#include "pagestore/store_testing.h"
+#include "storage/fault_env.h"
+
+namespace emdb {
+namespace {
+
+constexpr char kPath[] = "dir/crash.emdb";
+constexpr uint64_t kSeed = 20240601;
+
+// Checkpoints, one of which is a Compact, and the state after each: states[i] after i of them.
+class Workload {
+ public:
+  Workload() : states_(1) {
+    RandomRecords random(kSeed);
+    for (int step = 0; step < 5; ++step) {
+      steps_.push_back(step == 3 ? Changes() : random.Batch(120, 300));
+      states_.push_back(states_.back());
+      ApplyToModel(steps_.back(), &states_.back());
+    }
+  }
+
+  size_t steps() const { return steps_.size(); }
+  const Model& state(size_t steps_done) const { return states_[steps_done]; }
+  absl::Status Step(PageStore* store, size_t step) const {
+    if (step == 3) return store->Compact();
+    return Apply(store, step + 1, steps_[step]);
+  }
+
+ private:
+  std::vector<Changes> steps_;
+  std::vector<Model> states_;
+};
+
+struct Outcome {
+  bool created = false;
+  size_t steps_done = 0;
+};
+
+Outcome RunUntilError(const Workload& workload, Env* env) {
+  Outcome outcome;
+  auto store = PageStore::Open(kPath, SmallStoreOptions(env));
+  if (!store.ok()) return outcome;
+  outcome.created = true;
+  while (outcome.steps_done < workload.steps() &&
+         workload.Step(store->get(), outcome.steps_done).ok()) {
+    ++outcome.steps_done;
+  }
+  return outcome;
+}
+
+// The store in `env` holds the state after `outcome.steps_done` steps, or after one more.
+void ExpectOneGeneration(const Workload& workload, const Outcome& outcome, Env* env) {
+  auto store = PageStore::Open(kPath, SmallStoreOptions(env));
+  ASSERT_TRUE(store.ok()) << store.status();
+  const absl::StatusOr<Model> found = ReadForward((*store)->GetView());
+  ASSERT_TRUE(found.ok()) << found.status();
+  size_t steps = outcome.steps_done;
+  if (*found != workload.state(steps)) ++steps;
+  ASSERT_LE(steps, workload.steps());
+  ASSERT_TRUE(*found == workload.state(steps));
+  absl::Status status = (*store)->Verify();
+  ASSERT_TRUE(status.ok()) << status;
+  // And it can go on from there.
+  status = Apply(store->get(), 100, {{"after", "the crash"}});
+  ASSERT_TRUE(status.ok()) << status;
+  status = (*store)->Verify();
+  ASSERT_TRUE(status.ok()) << status;
+  std::string value;
+  ASSERT_TRUE((*store)->GetView().Get("after", &value).ok());
+  ASSERT_EQ(value, "the crash");
+}
+
+std::vector<DiskImage> CrashImages(const FaultEnv& env, uint64_t cut) {
+  std::vector<DiskImage> images = {env.SyncedImage(), env.FullImage()};
+  for (uint64_t i = 0; i < 4; ++i) {
+    RandomChooser chooser(kSeed + cut * 4 + i);
+    images.push_back(env.CrashImage(&chooser));
+  }
+  return images;
+}
+
+TEST(PageStoreCrashTest, PowerCutBeforeEachOperationLeavesOneWholeGeneration) {
+  std::cout << "seed " << kSeed << "\n";
+  const Workload workload;
+  FaultEnv whole;
+  ASSERT_EQ(RunUntilError(workload, &whole).steps_done, workload.steps());
+  for (uint64_t cut = 0; cut <= whole.OperationCount(); ++cut) {
+    SCOPED_TRACE(testing::Message() << "power cut before operation " << cut);
+    FaultEnv env;
+    env.CutPowerAt(cut);
+    const Outcome outcome = RunUntilError(workload, &env);
+    for (const DiskImage& image : CrashImages(env, cut)) {
+      FaultEnv after(image);
+      ASSERT_NO_FATAL_FAILURE(ExpectOneGeneration(workload, outcome, &after));
+    }
+  }
+}
+
+TEST(PageStoreCrashTest, PowerCutWhileOpeningAfterAPowerCutLosesNothing) {
+  const Workload workload;
+  FaultEnv whole;
+  RunUntilError(workload, &whole);
+  for (uint64_t cut = 0; cut <= whole.OperationCount(); cut += 3) {
+    FaultEnv env;
+    env.CutPowerAt(cut);
+    const Outcome outcome = RunUntilError(workload, &env);
+    RandomChooser first(kSeed + cut);
+    const DiskImage image = env.CrashImage(&first);
+    for (uint64_t second_cut = 0; second_cut < 4; ++second_cut) {
+      SCOPED_TRACE(testing::Message() << "cuts before " << cut << " and " << second_cut);
+      FaultEnv reopened(image);
+      reopened.CutPowerAt(second_cut);
+      PageStore::Open(kPath, SmallStoreOptions(&reopened)).status().IgnoreError();
+      RandomChooser second(kSeed + second_cut);
+      FaultEnv after(reopened.CrashImage(&second));
+      ASSERT_NO_FATAL_FAILURE(ExpectOneGeneration(workload, outcome, &after));
+    }
+  }
+}
+
+bool ChangesTheDisk(FileOp op) {
+  return op == FileOp::kWrite || op == FileOp::kSyncData || op == FileOp::kTruncate ||
+         op == FileOp::kSyncDirectory || op == FileOp::kCreate;
+}
+
+// Lets one operation after another fail, in the way of `rule`, and looks at what is left.
+void ExpectFailuresToLeaveOneGeneration(FaultRule rule) {
+  const Workload workload;
+  FaultEnv whole;
+  RunUntilError(workload, &whole);
+  rule.matches = [](FileOp op, std::string_view) { return ChangesTheDisk(op); };
+  rule.count = 1;
+  for (uint64_t skip = 0; skip <= whole.OperationCount(); ++skip) {
+    SCOPED_TRACE(testing::Message() << "operation " << skip << " fails");
+    FaultEnv env;
+    rule.skip = skip;
+    env.AddRule(rule);
+    const Outcome outcome = RunUntilError(workload, &env);
+    env.ClearRules();
+    ASSERT_NO_FATAL_FAILURE(ExpectOneGeneration(workload, outcome, &env));
+  }
+}
+
+TEST(PageStoreFailureTest, EachIoErrorLeavesTheLastGeneration) {
+  FaultRule rule;
+  rule.error_number = EIO;
+  ExpectFailuresToLeaveOneGeneration(rule);
+}
+
+TEST(PageStoreFailureTest, EachShortWriteLeavesTheLastGeneration) {
+  FaultRule rule;
+  rule.error_number = ENOSPC;
+  rule.short_write = true;
+  ExpectFailuresToLeaveOneGeneration(rule);
+}
+
+TEST(PageStoreFailureTest, EachFailedSyncThatDropsWritesLeavesTheLastGeneration) {
+  FaultRule rule;
+  rule.error_number = EIO;
+  rule.drop_unsynced = true;
+  ExpectFailuresToLeaveOneGeneration(rule);
+}
+
+TEST(PageStoreFailureTest, FullDiskLeavesTheStoreUsable) {
+  FaultEnv env;
+  auto store = PageStore::Open(kPath, SmallStoreOptions(&env));
+  ASSERT_TRUE(store.ok()) << store.status();
+  ASSERT_TRUE(Apply(store->get(), 1, {{"small", "value"}}).ok());
+  env.SetCapacity(env.FullImage().files.at(kPath).size() + 65536);
+  const absl::Status full = Apply(store->get(), 2, {{"large", std::string(1 << 20, 'x')}});
+  EXPECT_TRUE(absl::IsResourceExhausted(full)) << full;
+  std::string value;
+  EXPECT_TRUE(absl::IsNotFound((*store)->GetView().Get("large", &value)));
+  absl::Status status = Apply(store->get(), 2, {{"small", "other"}});
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_TRUE((*store)->GetView().Get("small", &value).ok());
+  EXPECT_EQ(value, "other");
+  status = (*store)->Verify();
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+TEST(PageStoreFailureTest, AFailedSyncPoisonsTheStoreUntilItIsOpenedAgain) {
+  FaultEnv env;
+  auto store = PageStore::Open(kPath, SmallStoreOptions(&env));
+  ASSERT_TRUE(store.ok()) << store.status();
+  ASSERT_TRUE(Apply(store->get(), 1, {{"a", "1"}}).ok());
+  FaultRule rule;
+  rule.matches = [](FileOp op, std::string_view) { return op == FileOp::kSyncData; };
+  rule.count = 1;
+  rule.drop_unsynced = true;
+  env.AddRule(rule);
+  EXPECT_FALSE(Apply(store->get(), 2, {{"a", "2"}}).ok());
+  const absl::Status refused = Apply(store->get(), 2, {{"a", "2"}});
+  EXPECT_TRUE(absl::IsFailedPrecondition(refused)) << refused;
+  std::string value;
+  EXPECT_TRUE((*store)->GetView().Get("a", &value).ok());
+  EXPECT_EQ(value, "1");
+  store->reset();
+  store = PageStore::Open(kPath, SmallStoreOptions(&env));
+  ASSERT_TRUE(store.ok()) << store.status();
+  EXPECT_TRUE((*store)->GetView().Get("a", &value).ok());
+  EXPECT_EQ(value, "1");
+  EXPECT_TRUE(Apply(store->get(), 2, {{"a", "2"}}).ok());
+  EXPECT_TRUE((*store)->Verify().ok());
+}
+
+}  // namespace
+}  // namespace emdb

@@ -1,0 +1,170 @@
+// Damage to a closed store: whatever bit is flipped and whatever sector is lost, what is read is
+// right or an error, and Verify finds it.
+//
+// By default every bit of the header slots and of the page headers, and one bit of every few bytes
+// of the rest. EMDB_DAMAGE_STEP=0 in the environment flips every bit of the file (the manual
+// target).
+
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "gtest/gtest.h"
+#include "pagestore/page_store.h"
+#include "pagestore/store_testing.h"
+#include "storage/fault_env.h"
+
+namespace emdb {
+namespace {
+
+constexpr char kPath[] = "dir/damage.emdb";
+constexpr uint64_t kPageSize = 8192;
+constexpr uint64_t kPageHeaderBytes = 40;
+
+class PageStoreDamageTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto store = PageStore::Open(kPath, SmallStoreOptions(&env_));
+    ASSERT_TRUE(store.ok()) << store.status();
+    Changes changes;
+    for (int i = 0; i < 500; ++i) {
+      changes["key" + std::to_string(i)] = std::string(i % 60, static_cast<char>('a' + i % 26));
+    }
+    changes["large"] = std::string(10000, 'L');
+    ASSERT_TRUE(Apply(store->get(), 7, changes).ok());
+    ApplyToModel(changes, &model_);
+    // Every page counts: a flip in any of them is to be found.
+    ASSERT_EQ((*store)->stats().free_pages, 0u);
+    ASSERT_EQ((*store)->stats().pending_pages, 0u);
+    store->reset();
+    absl::StatusOr<std::unique_ptr<File>> file = env_.OpenFile(kPath, {.write = true});
+    ASSERT_TRUE(file.ok()) << file.status();
+    file_ = *std::move(file);
+    bytes_ = env_.FullImage().files.at(kPath).ToString();
+  }
+
+  void WriteByte(uint64_t offset, char byte) {
+    ASSERT_TRUE(file_->WriteAt(offset, std::string_view(&byte, 1)).ok());
+  }
+
+  // Read only, so that nothing on the simulated disk is mended.
+  absl::StatusOr<std::unique_ptr<PageStore>> Reopen() {
+    PageStoreOptions options = SmallStoreOptions(&env_);
+    options.read_only = true;
+    return PageStore::Open(kPath, options);
+  }
+
+  void ExpectRightOrReported() {
+    const auto store = Reopen();
+    if (!store.ok()) return;
+    const absl::StatusOr<Model> found = ReadForward((*store)->GetView());
+    if (found.ok()) {
+      ASSERT_TRUE(*found == model_) << "wrong data";
+    } else {
+      ASSERT_TRUE(absl::IsDataLoss(found.status())) << found.status();
+    }
+    const absl::Status verified = (*store)->Verify();
+    ASSERT_TRUE(absl::IsDataLoss(verified)) << "not found by Verify: " << verified;
+  }
+
+  void FlipAndCheck(uint64_t offset, int bit) {
+    SCOPED_TRACE(testing::Message() << "bit " << bit << " of byte " << offset);
+    WriteByte(offset, static_cast<char>(bytes_[offset] ^ (1 << bit)));
+    ExpectRightOrReported();
+    WriteByte(offset, bytes_[offset]);
+  }
+
+  FaultEnv env_;
+  Model model_;
+  std::string bytes_;
+  std::unique_ptr<File> file_;
+};
+
+TEST_F(PageStoreDamageTest, NoFlippedBitIsServedOrMissed) {
+  const char* step_text = std::getenv("EMDB_DAMAGE_STEP");
+  const uint64_t step = step_text == nullptr ? 23 : std::strtoull(step_text, nullptr, 10);
+  for (uint64_t offset = 0; offset < bytes_.size(); ++offset) {
+    const bool in_header_copy = offset < 2 * kPageSize && offset % 4096 < 136;
+    if (step == 0 || in_header_copy || offset % kPageSize < kPageHeaderBytes) {
+      for (int bit = 0; bit < 8; ++bit) ASSERT_NO_FATAL_FAILURE(FlipAndCheck(offset, bit));
+    } else if (offset % step == 0) {
+      ASSERT_NO_FATAL_FAILURE(FlipAndCheck(offset, static_cast<int>(offset / step % 8)));
+    }
+  }
+}
+
+TEST_F(PageStoreDamageTest, NoLostSectorIsServedOrMissed) {
+  constexpr uint64_t kSector = 512;
+  const std::string zeros(kSector, '\0');
+  for (uint64_t offset = 0; offset < bytes_.size(); offset += kSector) {
+    SCOPED_TRACE(testing::Message() << "sector at " << offset);
+    const std::string old = bytes_.substr(offset, kSector);
+    if (old == zeros) continue;
+    ASSERT_TRUE(file_->WriteAt(offset, zeros).ok());
+    ASSERT_NO_FATAL_FAILURE(ExpectRightOrReported());
+    ASSERT_TRUE(file_->WriteAt(offset, old).ok());
+  }
+}
+
+TEST_F(PageStoreDamageTest, NoPageInAnothersPlaceIsServedOrMissed) {
+  for (uint64_t to = 0; to < bytes_.size(); to += kPageSize) {
+    for (uint64_t from = 0; from < bytes_.size(); from += kPageSize) {
+      if (bytes_.compare(from, kPageSize, bytes_, to, kPageSize) == 0) continue;
+      SCOPED_TRACE(testing::Message() << "page at " << from << " written to " << to);
+      ASSERT_TRUE(file_->WriteAt(to, std::string_view(bytes_).substr(from, kPageSize)).ok());
+      ASSERT_NO_FATAL_FAILURE(ExpectRightOrReported());
+    }
+    ASSERT_TRUE(file_->WriteAt(to, std::string_view(bytes_).substr(to, kPageSize)).ok());
+  }
+}
+
+TEST_F(PageStoreDamageTest, AFileCutShortIsRefused) {
+  for (uint64_t size = kPageSize; size < bytes_.size(); size += kPageSize / 2) {
+    DiskImage image;
+    image.files[kPath] = SparseBytes(bytes_.substr(0, size));
+    FaultEnv cut(image);
+    const auto store = PageStore::Open(kPath, SmallStoreOptions(&cut));
+    EXPECT_TRUE(absl::IsDataLoss(store.status())) << size << ": " << store.status();
+  }
+}
+
+TEST_F(PageStoreDamageTest, OneDamagedHeaderCopyIsMendedByOpening) {
+  for (uint64_t offset = 0; offset < 2 * kPageSize; offset += 4096) {
+    WriteByte(offset + 60, static_cast<char>(bytes_[offset + 60] ^ 1));
+  }
+  for (uint64_t offset = 0; offset < 2 * kPageSize; offset += kPageSize) {
+    WriteByte(offset + 60, bytes_[offset + 60]);  // of each slot, one copy stays damaged
+  }
+  auto store = PageStore::Open(kPath, SmallStoreOptions(&env_));
+  ASSERT_TRUE(store.ok()) << store.status();
+  // The older slot gets a new header, and with it two whole copies, by the next checkpoint.
+  ASSERT_TRUE(Apply(store->get(), 8, {}).ok());
+  const absl::Status verified = (*store)->Verify();
+  EXPECT_TRUE(verified.ok()) << verified;
+}
+
+TEST_F(PageStoreDamageTest, ADestroyedHeaderSlotIsReportedWhicheverItIs) {
+  const std::string garbage(kPageSize, '\x5a');
+  for (uint64_t offset = 0; offset < 2 * kPageSize; offset += kPageSize) {
+    ASSERT_TRUE(file_->WriteAt(offset, garbage).ok());
+    const auto store = Reopen();
+    EXPECT_FALSE(store.ok());
+    ASSERT_TRUE(file_->WriteAt(offset, std::string_view(bytes_).substr(offset, kPageSize)).ok());
+  }
+}
+
+TEST_F(PageStoreDamageTest, TheErrorNamesTheFileAndWhatToDo) {
+  WriteByte(2 * kPageSize + 100, static_cast<char>(bytes_[2 * kPageSize + 100] ^ 1));
+  const auto store = Reopen();
+  ASSERT_TRUE(store.ok()) << store.status();
+  const absl::Status verified = (*store)->Verify();
+  EXPECT_NE(verified.message().find(kPath), absl::string_view::npos) << verified;
+  EXPECT_NE(verified.message().find("at offset 16384"), absl::string_view::npos) << verified;
+  EXPECT_NE(verified.message().find("restore"), absl::string_view::npos) << verified;
+}
+
+}  // namespace
+}  // namespace emdb

@@ -1,0 +1,219 @@
+// Power is cut at every operation of a log's life, and of the recoveries from that: whatever the
+// disk kept of what was not synced, the log opens, holds every record that was durable, a prefix of
+// those that were appended, and nothing else.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "storage/crash_chooser.h"
+#include "storage/fault_env.h"
+#include "wal/testing.h"
+
+namespace emdb {
+namespace {
+
+constexpr char kPath[] = "/d/log";
+constexpr uint64_t kSeed = 20240607;
+constexpr int kRandomImages = 5;
+
+// What a user of the log knows when the power goes.
+struct Promise {
+  uint64_t durable = 0;    // records below it must be there
+  uint64_t attempted = 0;  // no record at or above it can be there
+  uint64_t dropped = 0;    // records below it may be missing
+};
+
+// Runs `steps` one after another on `wal` until one fails.
+using Step = std::function<absl::Status(Wal* wal, Promise* promise)>;
+
+Step Append(uint64_t count) {
+  return [count](Wal* wal, Promise* promise) {
+    for (uint64_t i = 0; i < count; ++i) {
+      const uint64_t n = promise->attempted++;
+      const absl::StatusOr<uint64_t> seq = wal->Append(TestRecord(n));
+      if (!seq.ok()) return seq.status();
+      EXPECT_EQ(*seq, n);
+    }
+    return absl::OkStatus();
+  };
+}
+
+Step Flush() {
+  return [](Wal* wal, Promise* promise) {
+    absl::Status status = wal->Flush();
+    if (status.ok()) promise->durable = promise->attempted;
+    return status;
+  };
+}
+
+Step Rotate() {
+  return [](Wal* wal, Promise*) { return wal->Rotate().status(); };
+}
+
+Step TruncateBefore(uint64_t seq) {
+  return [seq](Wal* wal, Promise* promise) {
+    promise->dropped = seq;
+    return wal->TruncateBefore(seq);
+  };
+}
+
+// A life with two rotations, truncations, a segment that fills up, a clean and an unclean end.
+std::vector<std::vector<Step>> Sessions() {
+  return {
+      {Append(5), Flush(), Append(7), Flush(), Append(3), Rotate(), Append(20), Flush(),
+       TruncateBefore(10), TruncateBefore(15), Append(1)},
+      {Append(300), Flush(), Rotate(), Append(40), TruncateBefore(300), Append(300), Flush(),
+       Append(2)},
+      {Append(1), Flush()},
+  };
+}
+
+// Lives on `env` until the power goes or all is done.
+Promise Live(FaultEnv* env, IoMode mode) {
+  Promise promise;
+  for (const std::vector<Step>& steps : Sessions()) {
+    WalOptions options = SmallLog(env);
+    options.io_mode = mode;
+    absl::StatusOr<std::unique_ptr<Wal>> wal = Wal::Open(kPath, options);
+    if (!wal.ok()) return promise;
+    EXPECT_EQ((*wal)->next_seq(), promise.attempted);
+    for (const Step& step : steps) {
+      if (!step(wal->get(), &promise).ok()) return promise;
+    }
+    if (!(*wal)->Close().ok()) return promise;
+    promise.durable = promise.attempted;
+  }
+  return promise;
+}
+
+// Checks that the log in `image` opens and keeps `promise`. Returns what it holds.
+void ExpectKept(const DiskImage& image, const Promise& promise, IoMode mode) {
+  FaultEnv env(image);
+  WalOptions options = SmallLog(&env);
+  options.io_mode = mode;
+  uint64_t first = 0;
+  uint64_t next = 0;
+  {
+    const auto wal = OpenLog(kPath, options);
+    ASSERT_NE(wal, nullptr);
+    first = wal->first_seq();
+    next = wal->next_seq();
+    ASSERT_LE(first, promise.dropped);
+    ASSERT_GE(next, promise.durable);
+    ASSERT_LE(next, promise.attempted);
+    ASSERT_EQ(wal->durable_seq(), next);
+    ExpectRecords(wal.get(), first, next);
+    // Goes on, without a clean end.
+    AppendRecords(wal.get(), next, next + 3);
+    ASSERT_OK(wal->Flush());
+  }
+  const auto again = OpenLog(kPath, options);
+  ASSERT_NE(again, nullptr);
+  ExpectRecords(again.get(), first, next + 3);
+}
+
+// Images of `env` after its crash.
+std::vector<DiskImage> Images(const FaultEnv& env, uint64_t seed) {
+  std::vector<DiskImage> images = {env.SyncedImage(), env.FullImage()};
+  for (int i = 0; i < kRandomImages; ++i) {
+    RandomChooser chooser(seed * 1000 + static_cast<uint64_t>(i));
+    images.push_back(env.CrashImage(&chooser));
+  }
+  return images;
+}
+
+// Cuts the power at each operation of the recovery of `image`.
+void CrashRecovery(const DiskImage& image, const Promise& promise, IoMode mode) {
+  for (uint64_t k = 0;; ++k) {
+    FaultEnv env(image);
+    env.CutPowerAt(k);
+    WalOptions options = SmallLog(&env);
+    options.io_mode = mode;
+    const bool opened = Wal::Open(kPath, options).ok();
+    if (!env.PowerIsCut()) {
+      ASSERT_TRUE(opened);
+      return;
+    }
+    RandomChooser chooser(kSeed + k);
+    for (const DiskImage& after : {env.SyncedImage(), env.CrashImage(&chooser), env.FullImage()}) {
+      ASSERT_NO_FATAL_FAILURE(ExpectKept(after, promise, mode)) << "recovery cut at " << k;
+    }
+  }
+}
+
+class WalCrashTest : public testing::TestWithParam<IoMode> {};
+
+TEST_P(WalCrashTest, EveryOperationOfALife) {
+  std::cout << "seed " << kSeed << std::endl;
+  uint64_t cuts = 0;
+  for (uint64_t k = 0;; ++k) {
+    FaultEnv env(kSeed);
+    env.CutPowerAt(k);
+    const Promise promise = Live(&env, GetParam());
+    if (!env.PowerIsCut()) break;
+    ++cuts;
+    for (const DiskImage& image : Images(env, kSeed + k)) {
+      ASSERT_NO_FATAL_FAILURE(ExpectKept(image, promise, GetParam())) << "power cut at " << k;
+    }
+  }
+  EXPECT_GT(cuts, 50u);
+}
+
+TEST_P(WalCrashTest, EveryOperationOfARecovery) {
+  // Every thirteenth: their recoveries are alike.
+  for (uint64_t k = 3;; k += 13) {
+    FaultEnv env(kSeed);
+    env.CutPowerAt(k);
+    const Promise promise = Live(&env, GetParam());
+    if (!env.PowerIsCut()) break;
+    RandomChooser chooser(kSeed + k);
+    for (const DiskImage& image : {env.FullImage(), env.CrashImage(&chooser)}) {
+      ASSERT_NO_FATAL_FAILURE(CrashRecovery(image, promise, GetParam())) << "power cut at " << k;
+    }
+  }
+}
+
+TEST_P(WalCrashTest, TruncationToASeqIsAllOrNothing) {
+  for (uint64_t k = 0;; ++k) {
+    FaultEnv env(kSeed);
+    WalOptions options = SmallLog(&env);
+    options.io_mode = GetParam();
+    bool truncated = false;
+    {
+      const auto wal = OpenLog(kPath, options);
+      AppendRecords(wal.get(), 0, 5);
+      ASSERT_OK(wal->Rotate().status());
+      AppendRecords(wal.get(), 5, 10);
+      ASSERT_OK(wal->Flush());
+      env.CutPowerAt(env.OperationCount() + k);
+      truncated = wal->Truncate(1000).ok();
+      // Before the log is closed.
+      if (!env.PowerIsCut()) return;
+    }
+    for (const DiskImage& image : Images(env, kSeed + k)) {
+      FaultEnv after(image);
+      options.env = &after;
+      const auto wal = OpenLog(kPath, options);
+      ASSERT_NE(wal, nullptr);
+      const bool is_new = wal->next_seq() == 1000;
+      ASSERT_TRUE(is_new || !truncated) << k;
+      ExpectRecords(wal.get(), is_new ? 1000 : 0, is_new ? 1000 : 10);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, WalCrashTest, testing::Values(IoMode::kBuffered, IoMode::kDirect),
+                         [](const auto& info) {
+                           return info.param == IoMode::kDirect ? "Direct" : "Buffered";
+                         });
+
+}  // namespace
+}  // namespace emdb
