@@ -1,5 +1,6 @@
 #include "tools/bench/engines.h"
 
+#include "tools/bench/engine_berkeleydb.h"
 #include "tools/bench/engine_emdb.h"
 #include "tools/bench/engine_leveldb.h"
 #include "tools/bench/engine_lmdb.h"
@@ -9,8 +10,8 @@
 namespace emdb::bench {
 
 std::vector<EngineInfo> AllEngines() {
-  return {EmdbInfo(),    RocksDbTunedInfo(), RocksDbDefaultInfo(),
-          LevelDbInfo(), LmdbInfo(),         SqliteInfo()};
+  return {EmdbInfo(), RocksDbTunedInfo(), RocksDbDefaultInfo(), LevelDbInfo(),
+          LmdbInfo(), SqliteInfo(),       BerkeleyDbInfo()};
 }
 
 }  // namespace emdb::bench
