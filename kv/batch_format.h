@@ -17,6 +17,9 @@
 namespace emdb::batch_format {
 
 inline constexpr uint8_t kBatchVersion = 1;
+// In its place in records that hold a part of a batch, and the last part of one (split_batch.h).
+inline constexpr uint8_t kPart = 2;
+inline constexpr uint8_t kLastPart = 3;
 inline constexpr size_t kHeaderBytes = 1;
 
 // Numbered with gaps, for delete-range, expiring puts, merges and namespaces.
@@ -25,8 +28,8 @@ inline constexpr uint8_t kDeleteKind = 2;
 
 inline constexpr size_t kMaxKeyBytes = 4096;
 inline constexpr uint64_t kMaxValueBytes = uint64_t{1} << 30;
-// Of a whole encoded batch: what a log record holds.
-inline constexpr uint64_t kMaxBatchBytes = uint64_t{1} << 30;
+// Of a whole encoded batch: the largest value, and what a put of it needs beyond that.
+inline constexpr uint64_t kMaxBatchBytes = kMaxValueBytes + 5120;
 
 inline size_t PutSize(std::string_view key, std::string_view value) {
   return 1 + VarintLength(key.size()) + VarintLength(value.size()) + key.size() + value.size();

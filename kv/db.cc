@@ -17,7 +17,6 @@ static_assert(Db::kMaxKeyBytes == format::kMaxKeyBytes);
 static_assert(Db::kMaxValueBytes == format::kMaxValueBytes);
 static_assert(Db::kMaxKeyBytes <= PageStore::kMaxKeyBytes);
 static_assert(Db::kMaxValueBytes <= PageStore::kMaxValueBytes);
-static_assert(format::kMaxBatchBytes <= Wal::kMaxRecordBytes);
 
 absl::Status CheckSizes(std::string_view key, std::string_view value) {
   if (key.empty() || key.size() > format::kMaxKeyBytes) [[unlikely]] {
@@ -25,11 +24,10 @@ absl::Status CheckSizes(std::string_view key, std::string_view value) {
                                                    " bytes; keys have 1 to ", format::kMaxKeyBytes,
                                                    "; nothing was written"));
   }
-  if (value.size() > format::kMaxValueBytes ||
-      format::kHeaderBytes + format::PutSize(key, value) > format::kMaxBatchBytes) [[unlikely]] {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the value has ", value.size(), " bytes; with its key it may have ",
-                     format::kMaxBatchBytes, "; nothing was written"));
+  if (value.size() > format::kMaxValueBytes) [[unlikely]] {
+    return absl::InvalidArgumentError(absl::StrCat("the value has ", value.size(),
+                                                   " bytes; the most is ", format::kMaxValueBytes,
+                                                   "; nothing was written"));
   }
   return absl::OkStatus();
 }

@@ -6,7 +6,8 @@
 //   absl::Status s = (*db)->Put("key", "value", {.sync = true});
 //
 // Keys are 1 to 4,096 bytes, ordered bytewise; values 0 bytes to 1 GiB. Others are InvalidArgument,
-// and nothing is written. A batch, encoded, is at most 1 GiB.
+// and nothing is written. A batch, encoded, is at most 1 GiB and the 5 KiB that one put of the
+// largest value needs beyond it.
 //
 // Durability. A write with `sync`, or under FlushPolicy::OnEachWrite, returns OK only when a power
 // cut can no longer take it back. A write without is safe from a kill of the process when it

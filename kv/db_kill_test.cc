@@ -1,204 +1,92 @@
-// Kills a process with SIGKILL while 16 of its threads write to a store on real files, opens the
-// store, and compares: all that had been acknowledged is there, synced or not; what was under way
-// is there whole or not at all; nothing else is. Then the next process goes on with the same store.
-//
-// EMDB_KILLS is how many, EMDB_SEED where the randomness starts.
+// A child process is killed with SIGKILL while it writes; every write that returned must be there
+// afterwards, synced or not.
 
-#include <sched.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
-#include <atomic>
-#include <csignal>
-#include <cstdio>
+#include <cstdint>
 #include <memory>
-#include <random>
-#include <set>
 #include <string>
-#include <thread>
-#include <vector>
+#include <utility>
 
 #include "gtest/gtest.h"
 #include "kv/db.h"
-#include "kv/observation.h"
-#include "kv/shared_memory.h"
-#include "kv/test_setting.h"
 #include "storage/temp_directory.h"
 
 namespace emdb {
 namespace {
 
-constexpr unsigned kThreads = 16;
-constexpr unsigned kKeysPerThread = 12;
-
-// What the child tells its parent while it lives. The parent reads it when the child is dead.
-struct Progress {
-  std::atomic<uint64_t> total{0};  // of `acknowledged`, and 1 for the Open: the parent waits for it
-  std::atomic<bool> failed{false};
-  std::array<std::atomic<uint64_t>, kThreads> acknowledged{};  // operations, by thread
-};
-
-// One write of one thread to keys of its own: a function of its place, so that the parent can say
-// what the child did.
-struct PlannedWrite {
-  WriteBatch batch;
-  std::vector<std::pair<std::string, std::string>> puts;  // in order, later ones win
-  std::vector<std::string> deletions;                     // of other keys
-  bool sync = false;
-};
-
-PlannedWrite Plan(uint64_t seed, uint64_t life, unsigned thread, uint64_t index) {
-  std::seed_seq place{seed, life, uint64_t{thread}, index};
-  std::mt19937 random(place);
-  PlannedWrite plan;
-  plan.sync = random() % 3 == 0;
-  const uint64_t count = random() % 4 == 0 ? 2 + random() % 5 : 1;
-  std::set<uint64_t> keys;
-  while (keys.size() < count) keys.insert(random() % kKeysPerThread);
-  for (const uint64_t i : keys) {
-    std::string key = "t" + std::to_string(thread) + "-" + std::to_string(i);
-    if (random() % 5 == 0) {
-      plan.batch.Delete(key);
-      plan.deletions.push_back(std::move(key));
-      continue;
-    }
-    std::string value = std::to_string(life) + "/" + std::to_string(index) + "/";
-    const size_t padding = random() % 40 == 0 ? 20'000 : random() % 300;
-    value.append(padding, static_cast<char>('a' + random() % 26));
-    plan.batch.Put(key, value);
-    plan.puts.emplace_back(std::move(key), std::move(value));
-  }
-  return plan;
-}
-
-void Apply(const PlannedWrite& plan, Contents* contents) {
-  for (const auto& [key, value] : plan.puts) (*contents)[key] = value;
-  for (const std::string& key : plan.deletions) contents->erase(key);
-}
-
-Options DbOptions(uint64_t life) {
+Options KillOptions() {
   Options options;
-  // Small enough that checkpoints, rotations and recycled segments are under way at most kills.
-  options.memtable_size = size_t{256} << 10;
-  options.cache_size = size_t{1} << 20;
-  options.wal_segment_size = uint64_t{128} << 10;
-  if (life % 3 == 1) options.flush_policy = FlushPolicy::Manual();
+  // So that checkpoints and rotations happen while the child lives.
+  options.memtable_size = 256 << 10;
+  options.wal_segment_size = 256 << 10;
+  options.cache_size = 4 << 20;
   return options;
 }
 
-class DbKillTest : public testing::Test {
- protected:
-  // The child: opens the store and writes until it is killed.
-  [[noreturn]] void WriteForEver(uint64_t life) {
-    auto db = Db::Open(DbOptions(life), path_);
-    if (!db.ok()) Die(db.status());
-    progress_->total.fetch_add(1, std::memory_order_release);
-    std::vector<std::thread> threads;
-    for (unsigned thread = 0; thread < kThreads; ++thread) {
-      threads.emplace_back([this, &db, life, thread] { WriteThread(db->get(), life, thread); });
-    }
-    for (std::thread& thread : threads) thread.join();
-    _exit(1);
-  }
+std::string Key(uint64_t n) { return "key" + std::to_string(n); }
+std::string Value(uint64_t n) { return std::string(n % 300, static_cast<char>('a' + n % 26)); }
 
-  void WriteThread(Db* db, uint64_t life, unsigned thread) {
-    for (uint64_t index = 0;; ++index) {
-      const PlannedWrite plan = Plan(seed_, life, thread, index);
-      const absl::Status status = db->Write(plan.batch, {.sync = plan.sync});
-      if (!status.ok()) Die(status);
-      progress_->acknowledged[thread].store(index + 1, std::memory_order_release);
-      progress_->total.fetch_add(1, std::memory_order_release);
-    }
+// The child: writes keys `first`, `first` + 1, ... and reports each number behind the write that
+// returned.
+[[noreturn]] void WriteUntilKilled(const std::string& path, uint64_t first, bool sync, int report) {
+  absl::StatusOr<std::unique_ptr<Db>> db = Db::Open(KillOptions(), path);
+  if (!db.ok()) _exit(1);
+  for (uint64_t n = first;; ++n) {
+    if (!(*db)->Put(Key(n), Value(n), {.sync = sync}).ok()) _exit(2);
+    if (write(report, &n, sizeof(n)) != sizeof(n)) _exit(3);
   }
+}
 
-  [[noreturn]] void Die(const absl::Status& status) {
-    std::fprintf(stderr, "the child: %s\n", status.ToString().c_str());
-    progress_->failed = true;
-    _exit(1);
-  }
+class DbKillTest : public testing::TestWithParam<bool> {};
 
-  void RunAndKill(uint64_t life) {
-    progress_->total = 0;
-    for (auto& count : progress_->acknowledged) count = 0;
-    // Of ten kills, one at once, one when the store is open, the others in the midst of writes.
-    const uint64_t choice = random_() % 10;
-    const uint64_t target = choice < 2 ? choice : 1 + random_() % 4000;
-    const uint64_t spins = random_() % 20'000;
-    std::fflush(nullptr);
+INSTANTIATE_TEST_SUITE_P(, DbKillTest, testing::Bool(),
+                         [](const testing::TestParamInfo<bool>& info) {
+                           return info.param ? "Synced" : "Unsynced";
+                         });
+
+TEST_P(DbKillTest, NoWriteThatReturnedIsLost) {
+  constexpr int kKills = 5;
+  const bool sync = GetParam();
+  const uint64_t writes_per_life = sync ? 100 : 5000;
+  TempDirectory directory;
+  const std::string path = directory.Path("kill.emdb");
+  uint64_t next = 0;
+  for (int kill_number = 0; kill_number < kKills; ++kill_number) {
+    int pipe_ends[2];
+    ASSERT_EQ(pipe(pipe_ends), 0);
     const pid_t child = fork();
     ASSERT_GE(child, 0);
-    if (child == 0) WriteForEver(life);
-    // Acquire: not needed for the counters, which are read after the wait; it only polls.
-    while (progress_->total.load(std::memory_order_acquire) < target && !progress_->failed) {
-      sched_yield();
+    if (child == 0) WriteUntilKilled(path, next, sync, pipe_ends[1]);
+    close(pipe_ends[1]);
+    uint64_t returned = 0;
+    const uint64_t goal = next + writes_per_life + static_cast<uint64_t>(kill_number) * 37;
+    while (returned < goal && read(pipe_ends[0], &returned, sizeof(returned)) == sizeof(returned)) {
     }
-    for (std::atomic<uint64_t> i = 0; i < spins; ++i) {
+    ASSERT_EQ(kill(child, SIGKILL), 0);
+    // What it still managed to report.
+    while (read(pipe_ends[0], &returned, sizeof(returned)) == sizeof(returned)) {
     }
-    kill(child, SIGKILL);
+    close(pipe_ends[0]);
     int status = 0;
     ASSERT_EQ(waitpid(child, &status, 0), child);
-    ASSERT_TRUE(WIFSIGNALED(status)) << "the child failed before it was killed";
-  }
+    ASSERT_TRUE(WIFSIGNALED(status)) << "the child ended by itself: " << WEXITSTATUS(status);
+    ASSERT_GE(returned, goal);
 
-  void CheckAndGoOn(uint64_t life) {
-    auto db = Db::Open(DbOptions(life), path_);
+    absl::StatusOr<std::unique_ptr<Db>> db = Db::Open(KillOptions(), path);
     ASSERT_TRUE(db.ok()) << db.status();
-    const Observation found = Observe(**db, {});
-    ASSERT_EQ(found.error, absl::OkStatus());
-    ASSERT_EQ(found.contradiction, "");
-    size_t expected_size = 0;
-    for (unsigned thread = 0; thread < kThreads; ++thread) {
-      CheckThread(found.present, life, thread);
-      expected_size += expected_[thread].size();
+    std::string value;
+    for (uint64_t n = 0; n <= returned; ++n) {
+      ASSERT_TRUE((*db)->Get(Key(n), &value).ok()) << n << " of " << returned;
+      ASSERT_EQ(value, Value(n));
     }
-    EXPECT_EQ(found.present.size(), expected_size) << "there are keys that nobody wrote";
-    if (random_() % 4 == 0) {
-      EXPECT_EQ((*db)->Verify(), absl::OkStatus());
-    }
-    if (random_() % 2 == 0) {
-      EXPECT_EQ((*db)->Close(), absl::OkStatus());
-    }
+    // At most the one that had not returned.
+    ASSERT_FALSE((*db)->Get(Key(returned + 2), &value).ok());
+    next = returned + 1;
+    ASSERT_TRUE((*db)->Verify().ok());
   }
-
-  // Finds the thread's keys as its acknowledged operations left them, or the next one too.
-  void CheckThread(const Contents& found, uint64_t life, unsigned thread) {
-    const std::string prefix = "t" + std::to_string(thread) + "-";
-    Contents own;
-    for (auto i = found.lower_bound(prefix); i != found.end() && i->first.starts_with(prefix);
-         ++i) {
-      own.insert(*i);
-    }
-    const uint64_t count = progress_->acknowledged[thread];
-    for (uint64_t index = 0; index < count; ++index) {
-      Apply(Plan(seed_, life, thread, index), &expected_[thread]);
-    }
-    if (own == expected_[thread]) return;
-    Apply(Plan(seed_, life, thread, count), &expected_[thread]);
-    EXPECT_TRUE(own == expected_[thread])
-        << "thread " << thread << " had " << count << " operations acknowledged";
-  }
-
-  const uint64_t seed_ = TestSetting("EMDB_SEED", 1);
-  const TempDirectory directory_;
-  const std::string path_ = directory_.Path("store.emdb");
-  std::mt19937_64 random_{seed_};
-  SharedMemory<Progress> progress_;
-  std::array<Contents, kThreads> expected_;
-};
-
-TEST_F(DbKillTest, EverythingAcknowledgedSurvives) {
-  const uint64_t kills = TestSetting("EMDB_KILLS", 60);
-  uint64_t acknowledged = 0;
-  for (uint64_t life = 0; life < kills && !HasFailure(); ++life) {
-    SCOPED_TRACE(testing::Message() << "kill " << life);
-    RunAndKill(life);
-    if (HasFatalFailure()) return;
-    acknowledged += progress_->total;
-    CheckAndGoOn(life);
-  }
-  std::printf("%llu operations acknowledged\n", static_cast<unsigned long long>(acknowledged));
-  EXPECT_GT(acknowledged, kills);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "kv/db_impl.h"
+#include "kv/split_batch.h"
 #include "storage/check.h"
 #include "storage/status.h"
 
@@ -116,7 +117,10 @@ void DbImpl::WriteAsync(const Encoded& batch, std::function<void(const absl::Sta
 
 absl::StatusOr<uint64_t> DbImpl::AppendAndInsert(const Encoded& batch) {
   EMDB_RETURN_IF_ERROR(MakeRoom(Memtable::RoomFor(batch.operations, batch.bytes.size())));
-  EMDB_ASSIGN_OR_RETURN(const uint64_t seq, log_.Append(batch.bytes));
+  EMDB_ASSIGN_OR_RETURN(const uint64_t seq, AppendInParts(batch.bytes, Wal::kMaxRecordBytes,
+                                                          [this](std::string_view record) {
+                                                            return log_.Append(record);
+                                                          }));
   Memtable* const memtable = active_;
   uint64_t puts = 0;
   ForEach(batch.bytes, [&](WriteBatch::Kind kind, std::string_view key, std::string_view value) {

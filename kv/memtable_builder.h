@@ -27,12 +27,18 @@ class MemtableBuilder {
 
  private:
   struct Entry {
-    uint64_t head;      // the 8 bytes behind the prefix that all keys share
-    Arena::Ref record;  // ascends in the order of Add
+    uint64_t head;  // the 8 bytes behind the prefix that all keys share
+    Arena::Ref record;
   };
 
+  std::string_view KeyOf(const Entry& entry) const;
+  // Sorts by head, keeping the order of those that have the same.
+  void SortByHead();
+  // Sorts entries of equal heads by key, keeping the order of those that have the same.
+  void SortTies();
+
   Memtable* const table_;
-  std::vector<Entry> entries_;
+  std::vector<Entry> entries_;  // at first in the order of Add
   std::string_view first_key_;
   size_t prefix_size_ = 0;  // that all keys so far share with first_key_
 };

@@ -1,6 +1,8 @@
 #include "kv/recovery.h"
 
 #include <algorithm>
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -8,6 +10,7 @@
 #include "kv/checkpointer.h"
 #include "kv/memtable_builder.h"
 #include "kv/memtable_changes.h"
+#include "kv/split_batch.h"
 #include "kv/write_batch.h"
 #include "storage/status.h"
 
@@ -49,8 +52,11 @@ class LogRedo {
   }
 
   absl::Status Redo(uint64_t seq, std::string_view record) {
-    EMDB_RETURN_IF_ERROR(Decode(seq, record));
-    const size_t room_bytes = Memtable::RoomFor(operations_.size(), record.size());
+    const absl::StatusOr<std::optional<std::string_view>> batch = joiner_.Add(record);
+    if (!batch.ok()) return InRecord(batch.status(), seq);
+    if (!batch->has_value()) return absl::OkStatus();
+    EMDB_RETURN_IF_ERROR(InRecord(Decode(**batch), seq));
+    const size_t room_bytes = Memtable::RoomFor(operations_.size(), (*batch)->size());
     if (active_->memory_bytes() >= options_.memtable_size || !active_->HasRoom(room_bytes)) {
       EMDB_RETURN_IF_ERROR(Freeze(seq));
       EMDB_RETURN_IF_ERROR(StartMemtable(room_bytes));
@@ -64,16 +70,19 @@ class LogRedo {
     return absl::OkStatus();
   }
 
-  // All of the record before any of it is applied.
-  absl::Status Decode(uint64_t seq, std::string_view record) {
+  // All of the batch before any of it is applied.
+  absl::Status Decode(std::string_view batch) {
     operations_.clear();
-    const absl::Status status = WriteBatch::ForEach(
-        record, [this](WriteBatch::Kind kind, std::string_view key, std::string_view value) {
+    return WriteBatch::ForEach(
+        batch, [this](WriteBatch::Kind kind, std::string_view key, std::string_view value) {
           operations_.push_back({kind, key, value});
         });
+  }
+
+  absl::Status InRecord(const absl::Status& status, uint64_t seq) const {
     if (status.ok()) return status;
-    return Annotate(status,
-                    std::string_view(absl::StrCat(ToAbsl(files_->wal->path()), ", record ", seq)));
+    const std::string where = absl::StrCat(ToAbsl(files_->wal->path()), ", record ", seq);
+    return Annotate(status, where);
   }
 
   // The active memtable holds everything below `end_seq`.
@@ -97,7 +106,8 @@ class LogRedo {
   std::shared_ptr<Memtable> active_;
   std::optional<MemtableBuilder> builder_;
   std::vector<std::shared_ptr<Memtable>> frozen_;  // oldest first
-  std::vector<Operation> operations_;              // of one record
+  BatchJoiner joiner_;
+  std::vector<Operation> operations_;  // of one batch
   RedoneLog result_;
 };
 

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "storage/splitmix.h"
 #include "storage/thread_ordinal.h"
 
 namespace emdb {
@@ -170,6 +171,40 @@ TEST(EpochTest, ReadersNeverSeeWhatWasDestroyed) {
   EXPECT_EQ(destroyed.load(), static_cast<uint64_t>(kVersions));
   EXPECT_EQ(dead_seen.load(), 0u);
   delete current.load();
+}
+
+// The reader's store of its slot must not be overtaken by its load of the pointer. To give it every
+// chance, stores that miss the caches go before it, and the reclaimer looks at once.
+TEST(EpochTest, AReclaimerThatLooksAtOnceSeesTheReader) {
+  constexpr int kVersions = 30000;
+  std::vector<Canary> canaries(kVersions + 1);
+  Epoch epoch;
+  std::atomic<Canary*> current{&canaries[0]};
+  std::atomic<bool> ready{false};
+  std::atomic<bool> done{false};
+  std::atomic<uint64_t> dead_seen{0};
+  std::thread reader([&] {
+    std::vector<char> cold(64 << 20);
+    uint64_t random = 1;
+    ready.store(true);
+    while (!done.load(std::memory_order_relaxed)) {
+      for (int i = 0; i < 40; ++i) cold[SplitMix64(&random) % cold.size()] = 1;
+      EpochGuard guard(&epoch);
+      const Canary* const canary = current.load(std::memory_order_acquire);
+      for (int look = 0; look < 1000; ++look) {
+        if (canary->word.load(std::memory_order_relaxed) != Canary::kAlive) ++dead_seen;
+      }
+    }
+  });
+  while (!ready.load()) std::this_thread::yield();
+  for (int i = 0; i < kVersions; ++i) {
+    Canary* const old = current.exchange(&canaries[i + 1], std::memory_order_acq_rel);
+    epoch.Retire([old] { old->word.store(0, std::memory_order_relaxed); });
+    epoch.Reclaim();
+  }
+  done.store(true);
+  reader.join();
+  EXPECT_EQ(dead_seen.load(), 0u);
 }
 
 TEST(EpochTest, ThreadsThatComeAndGoReuseSlots) {

@@ -33,64 +33,22 @@
 #define EMDB_STORAGE_FAULT_ENV_H_
 
 #include <cstdint>
-#include <functional>
 #include <memory>
-#include <string>
 #include <string_view>
 #include <vector>
 
 #include "storage/crash_chooser.h"
 #include "storage/disk_image.h"
 #include "storage/env.h"
+#include "storage/fault_disk.h"
+#include "storage/file_op.h"
 
 namespace emdb {
 
-enum class FileOp {
-  kOpen,
-  kCreate,
-  kRead,
-  kWrite,
-  kWriteDurable,
-  kSyncData,
-  kTruncate,
-  kReserve,
-  kRename,
-  kRemove,
-  kSyncDirectory,
-  kMapRing,
-  kLock,
-  kList,
-};
-std::string_view FileOpName(FileOp op);
-// Whether operations of this kind are numbered.
-bool IsNumbered(FileOp op);
-
-// Makes operations fail. The first rule that matches an operation decides about it. A failed
-// operation has no effect, but for the two below.
-struct FaultRule {
-  // Null: every one. Called under the lock of the env, so it must not use that.
-  std::function<bool(FileOp op, std::string_view path)> matches;
-  uint64_t skip = 0;            // let this many matching ones through first
-  uint64_t count = UINT64_MAX;  // then fail this many, and let the others through
-  int error_number = 5;         // EIO
-  bool short_write =
-      false;  // a failing write writes its first half, up to a sector's end, before it fails
-  bool drop_unsynced =
-      false;  // a failing sync forgets the file's unsynced writes (the kernel's behaviour)
-};
-
 class FaultEnv : public Env {
  public:
-  struct TraceEntry {
-    FileOp op;
-    uint64_t number = 0;  // of a numbered operation; of another, that of the next numbered one
-    std::string path;
-    std::string target = {};  // of a rename
-    uint64_t offset = 0;
-    uint64_t size = 0;
-    bool ok = true;
-  };
-  using Observer = std::function<void(const TraceEntry&)>;
+  using TraceEntry = emdb::TraceEntry;
+  using Observer = FaultDisk::Observer;
 
   // An empty disk. The seed is that of FillRandom.
   explicit FaultEnv(uint64_t random_seed = 1);
@@ -140,11 +98,7 @@ class FaultEnv : public Env {
   void SetObserver(Observer observer);
 
  private:
-  class Disk;
-  class OpenedFile;
-  class OpenedDirectory;
-
-  const std::shared_ptr<Disk> disk_;
+  const std::shared_ptr<FaultDisk> disk_;
 };
 
 }  // namespace emdb

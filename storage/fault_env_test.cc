@@ -180,6 +180,17 @@ TEST(FaultEnvTest, ANameThatIsMadeAgainStandsForTheNewFileOrTheOld) {
   EXPECT_EQ(AllCrashes(env), (States{"f=old ", "", "f=new "}));
 }
 
+TEST(FaultEnvTest, ANameKeepsItsFileWhereTheRemovalWasLost) {
+  FaultEnv env;
+  MakeDurable(&env, "a", "old");
+  ASSERT_TRUE(env.Remove("a").ok());
+  const std::unique_ptr<File> file = Open(&env, "a");
+  ASSERT_TRUE(file->WriteAt(0, "new").ok());
+  ASSERT_TRUE(file->SyncData().ok());
+  ASSERT_TRUE(env.Rename("a", "b").ok());
+  EXPECT_EQ(AllCrashes(env), (States{"a=old ", "", "a=new ", "a=old b=new ", "b=new "}));
+}
+
 TEST(FaultEnvTest, RingPagesAreFoundCleanOrNewest) {
   constexpr size_t kPage = 4096;
   FaultEnv env;
@@ -331,6 +342,8 @@ TEST(FaultEnvTest, AFullDiskTakesWhatFits) {
   EXPECT_EQ(file->Size().value(), 3 * kSector);
   EXPECT_TRUE(file->WriteAt(0, std::string(3 * kSector, 'y')).ok()) << "overwrites need no space";
   EXPECT_TRUE(absl::IsResourceExhausted(file->Reserve(0, 4 * kSector)));
+  EXPECT_TRUE(absl::IsResourceExhausted(file->WriteAt(100 * kSector, "behind a gap")));
+  EXPECT_EQ(file->Size().value(), 3 * kSector);
   EXPECT_TRUE(absl::IsResourceExhausted(env.MapRing("r", 4096).status()));
   EXPECT_FALSE(env.Exists("r").value());
   ASSERT_TRUE(env.Remove("f").ok());

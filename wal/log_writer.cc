@@ -360,7 +360,8 @@ absl::Status LogWriter::RunCycleAndUnlock(bool sync) {
 }
 
 LogWriter::Cycle LogWriter::StartCycle(bool sync) {
-  const bool has_records = buffer_.next_seq() > written_.seq;
+  // Only behind records that are written now: a witness alone would be written for nothing, and not synced.
+  const bool has_records = buffer_.next_seq() > written_.seq && !buffer_.SegmentIsEmpty();
   if (has_records && durable_seq() > witnessed_seq_ && buffer_.AppendWitness(durable_seq())) {
     witnessed_seq_ = durable_seq();
   }

@@ -1,0 +1,254 @@
+// What a Db does when the disk fails: full disks, failed writes, failed syncs, damaged files.
+
+#include <atomic>
+#include <cerrno>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "gtest/gtest.h"
+#include "kv/db.h"
+#include "storage/fault_env.h"
+
+namespace emdb {
+namespace {
+
+constexpr char kPath[] = "dir/fault.emdb";
+
+class DbFaultTest : public testing::Test {
+ protected:
+  DbFaultTest() { UseDisk(DiskImage()); }
+
+  void UseDisk(const DiskImage& image) {
+    db_.reset();
+    env_ = std::make_unique<FaultEnv>(image);
+    options_.env = env_.get();
+    options_.flush_policy = FlushPolicy::Manual();
+    options_.memtable_size = 64 << 10;
+    options_.cache_size = 1 << 20;
+    options_.wal_segment_size = 256 << 10;
+    ASSERT_NO_FATAL_FAILURE(Open());
+  }
+
+  void Open() {
+    auto db = Db::Open(options_, kPath);
+    ASSERT_TRUE(db.ok()) << db.status();
+    db_ = *std::move(db);
+  }
+
+  std::string Get(std::string_view key) {
+    std::string value;
+    const absl::Status status = db_->Get(key, &value);
+    if (status.ok()) return "=" + value;
+    return absl::IsNotFound(status) ? "absent" : status.ToString();
+  }
+
+  // Operations of these kinds fail on the log's files, or on the store's.
+  void Fail(FileOp op, bool on_log, uint64_t count = UINT64_MAX, int error_number = EIO) {
+    FaultRule rule;
+    rule.matches = [op, on_log](FileOp found, std::string_view path) {
+      const bool is_log = path.find(".wal") != std::string_view::npos;
+      return found == op && is_log == on_log;
+    };
+    rule.count = count;
+    rule.error_number = error_number;
+    rule.drop_unsynced = true;
+    env_->AddRule(std::move(rule));
+  }
+
+  std::unique_ptr<FaultEnv> env_;
+  Options options_;
+  std::unique_ptr<Db> db_;
+};
+
+TEST_F(DbFaultTest, AFailedSyncPoisonsAndWhatFailedIsNotVisible) {
+  ASSERT_TRUE(db_->Put("durable", "1", {.sync = true}).ok());
+  ASSERT_TRUE(db_->Put("key", "old", {.sync = true}).ok());
+  Fail(FileOp::kSyncData, /*on_log=*/true, /*count=*/1);
+  WriteBatch batch;
+  batch.Put("key", "failed");
+  batch.Put("new", "failed");
+  batch.Delete("durable");
+  const absl::Status failed = db_->Write(batch, {.sync = true});
+  EXPECT_FALSE(failed.ok());
+  EXPECT_EQ(Get("key"), "=old");
+  EXPECT_EQ(Get("new"), "absent");
+  EXPECT_EQ(Get("durable"), "=1");
+  // The next sync would say OK: nobody believes it.
+  const absl::Status later = db_->Put("later", "1");
+  EXPECT_EQ(later.code(), absl::StatusCode::kFailedPrecondition) << later;
+  EXPECT_EQ(db_->Put("later", "1", {.sync = true}).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_FALSE(db_->Checkpoint().ok());
+  EXPECT_FALSE(db_->Flush().ok());
+  EXPECT_EQ(Get("durable"), "=1");
+  EXPECT_FALSE(db_->Close().ok());
+  UseDisk(env_->SyncedImage());
+  EXPECT_EQ(Get("durable"), "=1");
+  EXPECT_EQ(Get("key"), "=old");
+}
+
+TEST_F(DbFaultTest, AnAsyncWriteIsToldOfAFailedSync) {
+  Fail(FileOp::kSyncData, /*on_log=*/true, /*count=*/1);
+  WriteBatch batch;
+  batch.Put("key", "failed");
+  std::atomic<int> calls{0};
+  db_->WriteAsync(batch, [&calls](const absl::Status& status) {
+    EXPECT_FALSE(status.ok());
+    calls++;
+  });
+  EXPECT_FALSE(db_->Flush().ok());
+  EXPECT_FALSE(db_->Close().ok());
+  EXPECT_EQ(calls, 1);
+}
+
+TEST_F(DbFaultTest, AFailedWriteOfTheLogLosesOnlyWhatItWasToldOf) {
+  ASSERT_TRUE(db_->Put("before", "1", {.sync = true}).ok());
+  Fail(FileOp::kWrite, /*on_log=*/true, /*count=*/1);
+  EXPECT_FALSE(db_->Put("key", "failed", {.sync = true}).ok());
+  EXPECT_EQ(Get("key"), "absent");
+  env_->ClearRules();
+  ASSERT_TRUE(db_->Put("after", "1", {.sync = true}).ok());
+  EXPECT_EQ(Get("before"), "=1");
+  EXPECT_EQ(Get("key"), "absent");
+  EXPECT_EQ(Get("after"), "=1");
+  ASSERT_TRUE(db_->Checkpoint().ok());
+  EXPECT_EQ(Get("key"), "absent");
+  EXPECT_EQ(db_->GetStats().page_store.records, 2u);
+}
+
+TEST_F(DbFaultTest, ACheckpointWithoutSpaceIsTriedAgain) {
+  ASSERT_TRUE(db_->Put("key", "1", {.sync = true}).ok());
+  Fail(FileOp::kWrite, /*on_log=*/false, UINT64_MAX, ENOSPC);
+  Fail(FileOp::kReserve, /*on_log=*/false, UINT64_MAX, ENOSPC);
+  const absl::Status failed = db_->Checkpoint();
+  EXPECT_EQ(failed.code(), absl::StatusCode::kResourceExhausted) << failed;
+  EXPECT_GE(db_->GetStats().checkpoint_failures, 1u);
+  EXPECT_EQ(Get("key"), "=1");
+  // Writes go on while there is memory for them.
+  ASSERT_TRUE(db_->Put("key2", "2", {.sync = true}).ok());
+  absl::Status status;
+  for (int i = 0; status.ok() && i < 1000; ++i)
+    status = db_->Put("more" + std::to_string(i), std::string(1000, 'v'));
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+  EXPECT_EQ(Get("key2"), "=2");
+  env_->ClearRules();
+  ASSERT_TRUE(db_->Checkpoint().ok());
+  ASSERT_TRUE(db_->Put("key3", "3", {.sync = true}).ok());
+  EXPECT_TRUE(db_->Verify().ok());
+  EXPECT_EQ(Get("more0"), "=" + std::string(1000, 'v'));
+}
+
+TEST_F(DbFaultTest, AFailedSyncOfTheStoreRefusesWritesAndKeepsReading) {
+  ASSERT_TRUE(db_->Put("key", "1", {.sync = true}).ok());
+  Fail(FileOp::kSyncData, /*on_log=*/false, /*count=*/1);
+  Fail(FileOp::kWriteDurable, /*on_log=*/false, /*count=*/1);
+  EXPECT_FALSE(db_->Checkpoint().ok());
+  const absl::Status refused = db_->Put("key2", "2");
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition) << refused;
+  EXPECT_EQ(Get("key"), "=1");
+  UseDisk(env_->SyncedImage());
+  EXPECT_EQ(Get("key"), "=1");
+  ASSERT_TRUE(db_->Checkpoint().ok());
+  EXPECT_TRUE(db_->Verify().ok());
+}
+
+TEST_F(DbFaultTest, AFullDiskRefusesWritesServesReadsAndHeals) {
+  ASSERT_TRUE(db_->Put("key", "1", {.sync = true}).ok());
+  // What the files have now and a little.
+  uint64_t used = 0;
+  for (const auto& [path, bytes] : env_->FullImage().files) used += bytes.size();
+  env_->SetCapacity(used + (64 << 10));
+  absl::Status status;
+  int written = 0;
+  for (; status.ok() && written < 100000; ++written) {
+    status = db_->Put("key" + std::to_string(written), std::string(1000, 'v'), {.sync = true});
+  }
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+  EXPECT_EQ(Get("key"), "=1");
+  EXPECT_EQ(Get("key0"), "=" + std::string(1000, 'v'));
+  env_->SetCapacity(UINT64_MAX);
+  ASSERT_TRUE(db_->Checkpoint().ok());
+  ASSERT_TRUE(db_->Put("key2", "2", {.sync = true}).ok());
+  EXPECT_TRUE(db_->Verify().ok());
+  db_.reset();
+  ASSERT_NO_FATAL_FAILURE(Open());
+  // All but the one that was refused.
+  for (int i = 0; i + 1 < written; ++i) ASSERT_NE(Get("key" + std::to_string(i)), "absent") << i;
+}
+
+TEST_F(DbFaultTest, DamageInThePagesIsReportedNotServed) {
+  for (int i = 0; i < 300; ++i) {
+    ASSERT_TRUE(db_->Put("key" + std::to_string(i), std::string(100, 'v')).ok());
+  }
+  ASSERT_TRUE(db_->Checkpoint().ok());
+  ASSERT_TRUE(db_->Close().ok());
+  DiskImage image = env_->FullImage();
+  SparseBytes& file = image.files[kPath];
+  // Every page but the header slots.
+  for (uint64_t offset = 2 * 8192; offset < file.size(); offset += 8192) {
+    std::string byte = file.Read(offset + 5000, 1);
+    byte[0] ^= 1;
+    file.Write(offset + 5000, byte);
+  }
+  env_ = std::make_unique<FaultEnv>(image);
+  options_.env = env_.get();
+  absl::StatusOr<std::unique_ptr<Db>> db = Db::Open(options_, kPath);
+  if (!db.ok()) {
+    EXPECT_EQ(db.status().code(), absl::StatusCode::kDataLoss) << db.status();
+    return;
+  }
+  std::string value;
+  EXPECT_EQ((*db)->Get("key1", &value).code(), absl::StatusCode::kDataLoss);
+  std::unique_ptr<Iterator> it = (*db)->NewIterator();
+  it->SeekToFirst();
+  EXPECT_FALSE(it->Valid());
+  EXPECT_EQ(it->status().code(), absl::StatusCode::kDataLoss);
+  it.reset();
+  EXPECT_EQ((*db)->Verify().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST_F(DbFaultTest, EveryFailingOperationIsReportedOrHarmless) {
+  // Each numbered operation of an open, some writes, a checkpoint and a close fails once.
+  for (uint64_t skip = 0;; ++skip) {
+    SCOPED_TRACE("operation " + std::to_string(skip));
+    FaultEnv env;
+    FaultRule rule;
+    rule.matches = [](FileOp op, std::string_view) { return IsNumbered(op); };
+    rule.skip = skip;
+    rule.count = 1;
+    rule.drop_unsynced = true;
+    env.AddRule(std::move(rule));
+    Options options = options_;
+    options.env = &env;
+    bool acknowledged = false;
+    bool all_ok = true;
+    {
+      absl::StatusOr<std::unique_ptr<Db>> db = Db::Open(options, kPath);
+      all_ok = db.ok();
+      if (db.ok()) {
+        acknowledged = (*db)->Put("key", "value", {.sync = true}).ok();
+        all_ok = acknowledged && (*db)->Checkpoint().ok() && (*db)->Put("key2", "value").ok() &&
+                 (*db)->Close().ok();
+      }
+    }
+    env.ClearRules();
+    const bool was_last = env.OperationCount() <= skip;
+    // A power cut now.
+    FaultEnv after(env.SyncedImage());
+    options.env = &after;
+    absl::StatusOr<std::unique_ptr<Db>> db = Db::Open(options, kPath);
+    ASSERT_TRUE(db.ok()) << db.status();
+    std::string value;
+    if (acknowledged) {
+      ASSERT_TRUE((*db)->Get("key", &value).ok());
+    }
+    if (all_ok) {
+      ASSERT_TRUE((*db)->Get("key2", &value).ok());
+    }
+    ASSERT_TRUE((*db)->Verify().ok());
+    if (was_last) break;
+  }
+}
+
+}  // namespace
+}  // namespace emdb

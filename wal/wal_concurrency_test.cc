@@ -1,0 +1,184 @@
+// Many threads on one log: what they share, and that nobody is forgotten.
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "storage/fault_env.h"
+#include "storage/mutex.h"
+#include "wal/testing.h"
+
+namespace emdb {
+namespace {
+
+constexpr char kPath[] = "/d/log";
+
+void RunThreads(int count, const std::function<void(int thread)>& work) {
+  std::vector<std::thread> threads;
+  for (int i = 0; i < count; ++i) threads.emplace_back(work, i);
+  for (std::thread& thread : threads) thread.join();
+}
+
+// A record that shows if a part of it is of another one.
+std::string SizedRecord(size_t size) { return std::string(size, static_cast<char>('a' + size % 26)); }
+
+TEST(WalConcurrencyTest, SixteenThreadsAppendAndWait) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  RunThreads(16, [&](int thread) {
+    for (int i = 0; i < 100; ++i) {
+      const absl::StatusOr<uint64_t> seq = wal->Append(absl::StrCat(thread, ":", i));
+      ASSERT_OK(seq.status());
+      ASSERT_OK(wal->WaitForSeq(*seq));
+      ASSERT_GT(wal->durable_seq(), *seq);
+    }
+  });
+  EXPECT_EQ(wal->durable_seq(), 1600u);
+  EXPECT_EQ(wal->pending_bytes(), 0u);
+  EXPECT_EQ(ReadLog(wal.get()).size(), 1600u);
+}
+
+TEST(WalConcurrencyTest, BurstOfThirtyTwoThreadsUnderGroupBecomesDurable) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env, FlushPolicy::Group(absl::Milliseconds(1))));
+  RunThreads(32, [&](int thread) { ASSERT_OK(wal->Append(absl::StrCat(thread)).status()); });
+  while (wal->durable_seq() < 32) std::this_thread::yield();
+  EXPECT_EQ(wal->pending_bytes(), 0u);
+}
+
+TEST(WalConcurrencyTest, WhatIsAppendedDuringASyncSharesTheNext) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env, FlushPolicy::OnEachWrite()));
+  const uint64_t syncs_before = wal->stats().syncs;
+  // Holds the first sync up until all the others have appended.
+  std::atomic<bool> held{false};
+  env.SetObserver([&](const FaultEnv::TraceEntry& entry) {
+    if (entry.op != FileOp::kSyncData || held.exchange(true)) return;
+    while (wal->next_seq() < 9) std::this_thread::yield();
+  });
+  std::thread first([&] { EXPECT_OK(wal->Append("first").status()); });
+  while (!held) std::this_thread::yield();
+  RunThreads(8, [&](int) { EXPECT_OK(wal->Append("another").status()); });
+  first.join();
+  EXPECT_EQ(wal->stats().syncs - syncs_before, 2u);
+  EXPECT_EQ(wal->stats().groups, 2u);
+}
+
+TEST(WalConcurrencyTest, EachThreadsRecordsKeepTheirOrder) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env, FlushPolicy::OnEachWrite()));
+  constexpr int kThreads = 8;
+  constexpr int kRecords = 200;
+  RunThreads(kThreads, [&](int thread) {
+    for (int i = 0; i < kRecords; ++i) {
+      ASSERT_OK(wal->Append(absl::StrCat(thread, ":", i)).status());
+    }
+  });
+  std::map<std::string, int> next;
+  for (const auto& [seq, record] : ReadLog(wal.get())) {
+    const size_t colon = record.find(':');
+    EXPECT_EQ(record.substr(colon + 1), absl::StrCat(next[record.substr(0, colon)]++));
+  }
+  EXPECT_EQ(next.size(), static_cast<size_t>(kThreads));
+  EXPECT_EQ(wal->stats().records_synced, static_cast<uint64_t>(kThreads * kRecords));
+}
+
+TEST(WalConcurrencyTest, AppendersRotatorsAndReadersDoNotDisturbEachOther) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  std::atomic<bool> done{false};
+  std::thread rotator([&] {
+    uint64_t last = 0;
+    while (!done) {
+      const absl::StatusOr<uint64_t> seq = wal->Rotate();
+      ASSERT_OK(seq.status());
+      ASSERT_OK(wal->TruncateBefore(last));
+      last = *seq;
+    }
+  });
+  std::thread reader([&] {
+    while (!done) {
+      const absl::Status status = wal->Replay(wal->first_seq(), [](uint64_t seq, std::string_view record) {
+        EXPECT_EQ(record, SizedRecord(record.size())) << seq;
+        return absl::OkStatus();
+      });
+      // Truncated in between.
+      ASSERT_TRUE(status.ok() || absl::IsOutOfRange(status)) << status;
+    }
+  });
+  RunThreads(4, [&](int thread) {
+    for (int i = 0; i < 300; ++i) {
+      const size_t size = i % 100 == 50 ? 40'000 : static_cast<size_t>(i) * 7 % 900;
+      const std::string record = SizedRecord(size);
+      const absl::StatusOr<uint64_t> seq = wal->Append(record);
+      ASSERT_OK(seq.status());
+      if (i % 10 != thread) continue;
+      ASSERT_OK(wal->WaitForSeq(*seq));
+    }
+  });
+  done = true;
+  rotator.join();
+  reader.join();
+  EXPECT_EQ(wal->next_seq(), 1200u);
+  ASSERT_OK(wal->Flush());
+  EXPECT_EQ(wal->durable_seq(), 1200u);
+}
+
+TEST(WalConcurrencyTest, ManyCommitsInFlightFromOneThread) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  Mutex mutex;
+  CondVar changed;
+  uint64_t done = 0;
+  constexpr uint64_t kCommits = 20'000;
+  constexpr uint64_t kInFlight = 64;
+  for (uint64_t n = 0; n < kCommits; ++n) {
+    const absl::StatusOr<uint64_t> seq = wal->Append(TestRecord(n));
+    ASSERT_OK(seq.status());
+    wal->NotifyDurable(*seq, [&, n](const absl::Status& status) {
+      EXPECT_OK(status);
+      MutexLock lock(&mutex);
+      EXPECT_EQ(done, n);
+      ++done;
+      changed.Signal();
+    });
+    MutexLock lock(&mutex);
+    while (done + kInFlight <= n) changed.Wait(&mutex);
+  }
+  ASSERT_OK(wal->Close());
+  EXPECT_EQ(done, kCommits);
+  EXPECT_LT(wal->stats().syncs, kCommits);
+}
+
+TEST(WalConcurrencyTest, FailedSyncReachesEveryWaiter) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env, FlushPolicy::OnEachWrite()));
+  FaultRule rule;
+  rule.matches = [](FileOp op, std::string_view) { return op == FileOp::kSyncData; };
+  rule.skip = 50;
+  env.AddRule(rule);
+  Mutex mutex;
+  std::map<uint64_t, bool> acknowledged;
+  RunThreads(8, [&](int) {
+    while (true) {
+      const absl::StatusOr<uint64_t> seq = wal->Append("x");
+      if (!seq.ok()) return;
+      MutexLock lock(&mutex);
+      acknowledged[*seq] = true;
+    }
+  });
+  // Nothing that was not durable was acknowledged, and all that was durable was.
+  EXPECT_EQ(acknowledged.size(), wal->durable_seq());
+}
+
+}  // namespace
+}  // namespace emdb

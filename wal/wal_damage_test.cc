@@ -1,0 +1,235 @@
+// Damage to the files of a closed log: opening and reading either give the right records or report an error.
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <iostream>
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "storage/fault_env.h"
+#include "wal/testing.h"
+
+namespace emdb {
+namespace {
+
+constexpr char kPath[] = "/d/log";
+constexpr uint64_t kSeed = 7;
+
+std::string Contents(const DiskImage& image, const std::string& path) {
+  const SparseBytes& bytes = image.files.at(path);
+  std::string contents(bytes.size(), '\0');
+  bytes.Read(0, contents.size(), contents.data());
+  return contents;
+}
+
+void SetContents(DiskImage* image, const std::string& path, const std::string& contents) {
+  SparseBytes bytes;
+  bytes.Write(0, contents);
+  image->files[path] = bytes;
+}
+
+// A log with four segments, written in many groups, and how it was when it was killed instead of closed.
+class WalDamageTest : public testing::Test {
+ protected:
+  static constexpr uint64_t kRecords = 120;
+
+  WalDamageTest() {
+    FaultEnv env;
+    const auto wal = OpenLog(kPath, SmallLog(&env));
+    for (uint64_t n = 0; n < kRecords; n += 10) {
+      AppendRecords(wal.get(), n, n + 10);
+      EXPECT_OK(wal->Flush());
+      const bool rotates = n % 30 == 20 && n + 10 < kRecords;
+      EXPECT_OK(rotates ? wal->Rotate().status() : absl::OkStatus());
+    }
+    EXPECT_OK(wal->TruncateBefore(0));
+    killed_ = env.FullImage();
+    EXPECT_OK(wal->Close());
+    closed_ = env.FullImage();
+  }
+
+  // Opens and reads the log in `image`: the first error, or OK and the right records.
+  absl::Status Check(const DiskImage& image) {
+    FaultEnv env(image);
+    absl::StatusOr<std::unique_ptr<Wal>> wal = Wal::Open(kPath, SmallLog(&env));
+    if (!wal.ok()) return wal.status();
+    std::map<uint64_t, std::string> records;
+    const absl::Status status = (*wal)->Replay(0, [&](uint64_t seq, std::string_view record) {
+      records.emplace(seq, record);
+      return absl::OkStatus();
+    });
+    if (!status.ok()) return status;
+    EXPECT_EQ(records.size(), kRecords);
+    for (const auto& [seq, record] : records) EXPECT_EQ(record, TestRecord(seq));
+    return absl::OkStatus();
+  }
+
+  void ExpectError(const DiskImage& image, absl::StatusCode code = absl::StatusCode::kDataLoss) {
+    const absl::Status status = Check(image);
+    EXPECT_EQ(status.code(), code) << status;
+    EXPECT_NE(status.message().find(kPath), absl::string_view::npos) << status;
+  }
+
+  DiskImage closed_;
+  DiskImage killed_;
+};
+
+TEST_F(WalDamageTest, UndamagedLogIsRight) {
+  EXPECT_OK(Check(closed_));
+  EXPECT_OK(Check(killed_));
+}
+
+TEST_F(WalDamageTest, FlippedBitsAreNeverSilent) {
+  std::cout << "seed " << kSeed << std::endl;
+  std::mt19937_64 random(kSeed);
+  int errors = 0;
+  for (const auto& [path, bytes] : closed_.files) {
+    const std::string contents = Contents(closed_, path);
+    for (int i = 0; i < 250; ++i) {
+      // Most of a file is not in use: every other flip where something is.
+      const uint64_t range = i % 2 == 0 ? 1100 : 12'000;
+      std::string damaged = contents;
+      damaged[random() % range] ^= static_cast<char>(1 << random() % 8);
+      DiskImage image = closed_;
+      SetContents(&image, path, damaged);
+      const absl::Status status = Check(image);
+      ASSERT_FALSE(HasFailure()) << path << " flip " << i;
+      if (!status.ok()) {
+        ++errors;
+        // A header's version is checked behind its checksum.
+        ASSERT_TRUE(absl::IsDataLoss(status)) << status;
+      }
+    }
+  }
+  EXPECT_GT(errors, 400);
+}
+
+TEST_F(WalDamageTest, ZeroedSectorsAreNeverSilent) {
+  for (const auto& [path, bytes] : closed_.files) {
+    const std::string contents = Contents(closed_, path);
+    for (size_t offset = 0; offset < 12'288; offset += 512) {
+      for (const size_t size : {512, 4096}) {
+        DiskImage image = closed_;
+        std::string damaged = contents;
+        damaged.replace(offset, size, size, '\0');
+        SetContents(&image, path, damaged);
+        Check(image).IgnoreError();
+        ASSERT_FALSE(HasFailure()) << path << " at " << offset << ", " << size << " bytes";
+      }
+    }
+  }
+}
+
+TEST_F(WalDamageTest, MissingSegmentIsFound) {
+  for (const std::string name :
+       {"/d/log", "/d/log.00000000000000000000", "/d/log.00000000000000000030",
+        "/d/log.00000000000000000060"}) {
+    DiskImage image = closed_;
+    ASSERT_EQ(image.files.erase(name), 1u) << name;
+    ExpectError(image);
+  }
+}
+
+TEST_F(WalDamageTest, CutSegmentIsFound) {
+  for (const auto& [path, bytes] : closed_.files) {
+    if (path.ends_with("buffer")) continue;
+    for (const size_t size : {0, 100, 4096, 8192, 65535}) {
+      DiskImage image = closed_;
+      SetContents(&image, path, Contents(closed_, path).substr(0, size));
+      ExpectError(image);
+    }
+  }
+}
+
+TEST_F(WalDamageTest, SwappedAndCopiedSegmentsAreFound) {
+  const std::string a = "/d/log.00000000000000000030";
+  const std::string b = "/d/log.00000000000000000060";
+  DiskImage image = closed_;
+  std::swap(image.files[a], image.files[b]);
+  ExpectError(image);
+  image = closed_;
+  image.files[a] = image.files[b];
+  ExpectError(image);
+  image = closed_;
+  image.files[kPath] = image.files[b];
+  ExpectError(image);
+  image = closed_;
+  image.files["/d/log.00000000000000000099"] = image.files[b];
+  ExpectError(image);
+}
+
+TEST_F(WalDamageTest, SegmentOfAnotherLogIsFound) {
+  FaultEnv env(99);
+  { AppendRecords(OpenLog(kPath, SmallLog(&env)).get(), 0, 30); }
+  DiskImage image = closed_;
+  image.files["/d/log.00000000000000000000"] = env.FullImage().files.at(kPath);
+  ExpectError(image, absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(WalDamageTest, BufferOfAClosedLogIsNotNeeded) {
+  DiskImage image = closed_;
+  image.files.erase("/d/log.buffer");
+  EXPECT_OK(Check(image));
+  SetContents(&image, "/d/log.buffer", std::string(65536, 'x'));
+  EXPECT_OK(Check(image));
+  SetContents(&image, "/d/log.buffer", "short");
+  EXPECT_OK(Check(image));
+}
+
+TEST_F(WalDamageTest, MissingBufferOfAKilledLogIsFound) {
+  DiskImage image = killed_;
+  image.files.erase("/d/log.buffer");
+  ExpectError(image);
+}
+
+// Where record `n` starts in `contents`.
+size_t OffsetOf(const std::string& contents, uint64_t n) { return contents.find(TestRecord(n)); }
+
+TEST_F(WalDamageTest, DamageInFrontOfAWitnessRefusesTheOpen) {
+  DiskImage image = killed_;
+  // The buffer would make up for it.
+  SetContents(&image, "/d/log.buffer", "");
+  std::string contents = Contents(image, kPath);
+  // 90 to 119 are in the active segment, in three groups; the last one is not witnessed.
+  const size_t offset = OffsetOf(contents, 105);
+  contents[offset + 3] ^= 1;
+  SetContents(&image, kPath, contents);
+  FaultEnv env(image);
+  const absl::Status status = Wal::Open(kPath, SmallLog(&env)).status();
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_NE(status.message().find("seq 105"), absl::string_view::npos) << status;
+  EXPECT_EQ(env.OperationCount(), 0u);
+}
+
+TEST_F(WalDamageTest, BufferMakesUpForDamageAfterAKill) {
+  DiskImage image = killed_;
+  std::string contents = Contents(image, kPath);
+  contents[OffsetOf(contents, 105) + 3] ^= 1;
+  SetContents(&image, kPath, contents);
+  EXPECT_OK(Check(image));
+}
+
+TEST_F(WalDamageTest, TornLastGroupIsCut) {
+  DiskImage image = killed_;
+  SetContents(&image, "/d/log.buffer", "");
+  std::string contents = Contents(image, kPath);
+  contents[OffsetOf(contents, 115) + 3] ^= 1;
+  SetContents(&image, kPath, contents);
+  FaultEnv env(image);
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  ASSERT_NE(wal, nullptr);
+  EXPECT_GT(wal->recovery().bytes_cut, 0u);
+  ExpectRecords(wal.get(), 0, 115);
+  // What was behind the cut does not come back.
+  AppendRecords(wal.get(), 115, 116);
+  ASSERT_OK(wal->Flush());
+  FaultEnv after_kill(env.FullImage());
+  ExpectRecords(OpenLog(kPath, SmallLog(&after_kill)).get(), 0, 116);
+}
+
+}  // namespace
+}  // namespace emdb

@@ -1,0 +1,255 @@
+// Operations that fail: what an error takes with it, what goes on, and what heals.
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "storage/fault_env.h"
+#include "wal/testing.h"
+
+namespace emdb {
+namespace {
+
+constexpr char kPath[] = "/d/log";
+
+FaultRule Fail(FileOp failing, uint64_t count, int error_number = EIO) {
+  FaultRule rule;
+  rule.matches = [failing](FileOp op, std::string_view) { return op == failing; };
+  rule.count = count;
+  rule.error_number = error_number;
+  return rule;
+}
+
+TEST(WalFaultTest, FailedSyncPoisonsTheLog) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  AppendRecords(wal.get(), 0, 10);
+  ASSERT_OK(wal->Flush());
+  AppendRecords(wal.get(), 10, 20);
+  FaultRule rule = Fail(FileOp::kSyncData, 1);
+  rule.drop_unsynced = true;
+  env.AddRule(rule);
+  const absl::Status first = wal->Flush();
+  EXPECT_TRUE(absl::IsUnavailable(first)) << first;
+  // The next fdatasync would say OK.
+  for (const absl::Status& later : {wal->Flush(), wal->Append("x").status(), wal->WaitForSeq(15),
+                                    wal->Rotate().status(), wal->TruncateBefore(5),
+                                    wal->Truncate()}) {
+    EXPECT_TRUE(absl::IsFailedPrecondition(later)) << later;
+    EXPECT_NE(later.message().find(first.message()), absl::string_view::npos) << later;
+  }
+  EXPECT_EQ(wal->durable_seq(), 10u);
+  EXPECT_OK(wal->WaitForSeq(9));
+  EXPECT_EQ(ReadLog(wal.get()).size(), 10u);
+  EXPECT_FALSE(wal->Close().ok());
+  ExpectRecords(OpenLog(kPath, SmallLog(&env)).get(), 0, 20);
+}
+
+TEST(WalFaultTest, FailedSyncIsNotRetried) {
+  FaultEnv env;
+  {
+    const auto wal = OpenLog(kPath, SmallLog(&env, FlushPolicy::OnEachWrite()));
+    AppendRecords(wal.get(), 0, 3);
+    env.AddRule(Fail(FileOp::kSyncData, 1));
+    EXPECT_FALSE(wal->Append("lost").ok());
+    EXPECT_FALSE(wal->Append("refused").ok());
+  }
+  uint64_t syncs_after_failure = 0;
+  bool failed = false;
+  for (const FaultEnv::TraceEntry& entry : env.Trace()) {
+    if (entry.op != FileOp::kSyncData) continue;
+    if (failed) ++syncs_after_failure;
+    failed = failed || !entry.ok;
+  }
+  EXPECT_TRUE(failed);
+  EXPECT_EQ(syncs_after_failure, 0u);
+}
+
+TEST(WalFaultTest, CallbackGetsTheErrorOfTheSync) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  AppendRecords(wal.get(), 0, 10);
+  env.AddRule(Fail(FileOp::kSyncData, 1));
+  EXPECT_FALSE(wal->Flush().ok());
+  absl::Status got;
+  wal->NotifyDurable(3, [&](const absl::Status& status) { got = status; });
+  EXPECT_TRUE(absl::IsFailedPrecondition(got)) << got;
+}
+
+TEST(WalFaultTest, FailedWriteIsTriedAgainByTheNextFlush) {
+  for (const bool short_write : {false, true}) {
+    FaultEnv env;
+    const auto wal = OpenLog(kPath, SmallLog(&env));
+    AppendRecords(wal.get(), 0, 100);
+    FaultRule rule = Fail(FileOp::kWrite, 2);
+    rule.short_write = short_write;
+    env.AddRule(rule);
+    EXPECT_TRUE(absl::IsUnavailable(wal->Flush()));
+    EXPECT_TRUE(absl::IsUnavailable(wal->WaitForSeq(50)));
+    EXPECT_EQ(wal->durable_seq(), 0u);
+    AppendRecords(wal.get(), 100, 110);
+    EXPECT_OK(wal->Flush());
+    EXPECT_EQ(wal->durable_seq(), 110u);
+    ExpectRecords(wal.get(), 0, 110);
+    FaultEnv after_power_cut(env.SyncedImage());
+    ExpectRecords(OpenLog(kPath, SmallLog(&after_power_cut)).get(), 0, 110);
+  }
+}
+
+TEST(WalFaultTest, AppendThatReportsAnErrorIsNotReplayed) {
+  for (const bool short_write : {false, true}) {
+    FaultEnv env;
+    const WalOptions options = SmallLog(&env, FlushPolicy::OnEachWrite());
+    {
+      const auto wal = OpenLog(kPath, options);
+      AppendRecords(wal.get(), 0, 5);
+      FaultRule rule = Fail(FileOp::kWrite, 1);
+      rule.short_write = short_write;
+      env.AddRule(rule);
+      EXPECT_TRUE(absl::IsUnavailable(wal->Append(std::string(5000, 'x')).status()));
+      // Its seq is gone.
+      EXPECT_EQ(*wal->Append(TestRecord(6)), 6u);
+      EXPECT_EQ(ReadLog(wal.get()).size(), 6u);
+    }
+    const auto wal = OpenLog(kPath, options);
+    const auto records = ReadLog(wal.get());
+    EXPECT_EQ(records.size(), 6u);
+    EXPECT_FALSE(records.contains(5));
+    EXPECT_EQ(records.at(6), TestRecord(6));
+    EXPECT_EQ(wal->next_seq(), 7u);
+  }
+}
+
+TEST(WalFaultTest, GroupPolicyTriesAgainInTheBackground) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env, FlushPolicy::Group(absl::Microseconds(100))));
+  env.AddRule(Fail(FileOp::kWrite, 3));
+  AppendRecords(wal.get(), 0, 10);
+  while (wal->durable_seq() < 10) std::this_thread::yield();
+  ExpectRecords(wal.get(), 0, 10);
+}
+
+TEST(WalFaultTest, NoSpaceShowsWhenASegmentIsMadeAndHeals) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  // The active segment and the buffer are there; there is room for one segment more, and not for two.
+  env.SetCapacity(64 * 1024 * 3 + 1000);
+  uint64_t n = 0;
+  absl::Status status;
+  while (status.ok() && n < 10'000) {
+    const absl::StatusOr<uint64_t> seq = wal->Append(TestRecord(n));
+    status = seq.status();
+    if (status.ok()) ++n;
+  }
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_GT(n, 300u);
+  EXPECT_EQ(wal->next_seq(), n);
+  EXPECT_TRUE(absl::IsResourceExhausted(wal->Append(TestRecord(n)).status()));
+  EXPECT_OK(wal->Flush());
+  EXPECT_EQ(wal->durable_seq(), n);
+  ExpectRecords(wal.get(), 0, n);
+  env.SetCapacity(UINT64_MAX);
+  AppendRecords(wal.get(), n, n + 1000);
+  ASSERT_OK(wal->Flush());
+  ExpectRecords(wal.get(), 0, n + 1000);
+}
+
+TEST(WalFaultTest, RotateWithoutSpaceFailsAndChangesNothing) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  AppendRecords(wal.get(), 0, 10);
+  env.SetCapacity(1);
+  EXPECT_TRUE(absl::IsResourceExhausted(wal->Rotate().status()));
+  AppendRecords(wal.get(), 10, 20);
+  env.SetCapacity(UINT64_MAX);
+  EXPECT_EQ(*wal->Rotate(), 20u);
+  ExpectRecords(wal.get(), 0, 20);
+}
+
+// Runs a life on `env`; what was acknowledged as durable, and what may be there.
+struct Outcome {
+  std::map<uint64_t, std::string> durable;
+  std::map<uint64_t, std::string> appended;
+};
+
+void LiveWithFaults(FaultEnv* env, FlushPolicy policy, Outcome* outcome) {
+  absl::StatusOr<std::unique_ptr<Wal>> wal = Wal::Open(kPath, SmallLog(env, policy));
+  if (!wal.ok()) return;
+  const bool on_each = policy.kind() == FlushPolicy::Kind::kOnEachWrite;
+  for (uint64_t i = 0; i < 400; ++i) {
+    const std::string record = TestRecord(i, 600);
+    const uint64_t next = (*wal)->next_seq();
+    const absl::StatusOr<uint64_t> seq = (*wal)->Append(record);
+    // An append that failed with a failed sync may be there after all.
+    outcome->appended[next] = record;
+    if (seq.ok() && on_each) outcome->durable[*seq] = record;
+    const bool flushes = i % 50 == 49;
+    if (flushes && (*wal)->Flush().ok()) outcome->durable = ReadLog(wal->get(), 0);
+    // Fails or not: the records are there or not all the same.
+    if (i % 120 == 119) (*wal)->Rotate().status().IgnoreError();
+  }
+}
+
+// Every operation fails once: what was acknowledged is there, and nothing else but what was appended.
+void FailEachOnce(FileOp op, FlushPolicy policy, bool short_write) {
+  for (uint64_t k = 0;; ++k) {
+    FaultEnv env;
+    FaultRule rule = Fail(op, 1);
+    rule.skip = k;
+    rule.short_write = short_write;
+    rule.drop_unsynced = true;
+    env.AddRule(rule);
+    Outcome outcome;
+    LiveWithFaults(&env, policy, &outcome);
+    bool failed = false;
+    for (const FaultEnv::TraceEntry& entry : env.Trace()) failed = failed || !entry.ok;
+    env.ClearRules();
+    for (const DiskImage& image : {env.SyncedImage(), env.FullImage()}) {
+      FaultEnv after(image);
+      const auto wal = OpenLog(kPath, SmallLog(&after));
+      ASSERT_NE(wal, nullptr) << FileOpName(op) << " " << k;
+      const auto records = ReadLog(wal.get());
+      for (const auto& [seq, record] : outcome.durable) {
+        ASSERT_TRUE(records.contains(seq)) << FileOpName(op) << " " << k << " seq " << seq;
+      }
+      for (const auto& [seq, record] : records) {
+        ASSERT_TRUE(outcome.appended.contains(seq) && outcome.appended.at(seq) == record)
+            << FileOpName(op) << " " << k << " seq " << seq;
+      }
+    }
+    if (!failed) return;
+  }
+}
+
+TEST(WalFaultTest, EveryWriteFailsOnce) {
+  FailEachOnce(FileOp::kWrite, FlushPolicy::Manual(), false);
+  FailEachOnce(FileOp::kWrite, FlushPolicy::Manual(), true);
+}
+TEST(WalFaultTest, EveryWriteFailsOnceWhenEachAppendIsSynced) {
+  FailEachOnce(FileOp::kWrite, FlushPolicy::OnEachWrite(), true);
+}
+TEST(WalFaultTest, EverySyncFailsOnce) {
+  FailEachOnce(FileOp::kSyncData, FlushPolicy::Manual(), false);
+}
+TEST(WalFaultTest, EveryRenameFailsOnce) {
+  FailEachOnce(FileOp::kRename, FlushPolicy::Manual(), false);
+}
+TEST(WalFaultTest, EveryDirectorySyncFailsOnce) {
+  FailEachOnce(FileOp::kSyncDirectory, FlushPolicy::Manual(), false);
+}
+TEST(WalFaultTest, EveryReservationFailsOnce) {
+  FailEachOnce(FileOp::kReserve, FlushPolicy::Manual(), false);
+}
+TEST(WalFaultTest, EveryCreationFailsOnce) {
+  FailEachOnce(FileOp::kCreate, FlushPolicy::Manual(), false);
+}
+
+}  // namespace
+}  // namespace emdb

@@ -1,0 +1,192 @@
+// What a log is when it is opened again: after Close, after a killed process, after power cuts, read-only.
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "absl/status/status.h"
+#include "storage/fault_env.h"
+#include "wal/testing.h"
+
+namespace emdb {
+namespace {
+
+constexpr char kPath[] = "/d/log";
+
+TEST(WalReopenTest, ClosedLogGoesOn) {
+  FaultEnv env;
+  for (uint64_t session = 0; session < 5; ++session) {
+    const auto wal = OpenLog(kPath, SmallLog(&env));
+    EXPECT_EQ(wal->recovery().was_clean, session > 0);
+    EXPECT_EQ(wal->recovery().records, session * 10);
+    ExpectRecords(wal.get(), 0, session * 10);
+    EXPECT_EQ(wal->durable_seq(), session * 10);
+    AppendRecords(wal.get(), session * 10, session * 10 + 10);
+    ASSERT_OK(wal->Close());
+  }
+}
+
+TEST(WalReopenTest, ManyReopensFillASegmentAndGoOn) {
+  FaultEnv env;
+  // Each leaves a resume frame of 24 bytes.
+  for (int i = 0; i < 3000; ++i) ASSERT_OK(OpenLog(kPath, SmallLog(&env))->Close());
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  AppendRecords(wal.get(), 0, 100);
+  ExpectRecords(wal.get(), 0, 100);
+}
+
+TEST(WalReopenTest, DestructorMakesWhatIsPendingDurable) {
+  FaultEnv env;
+  { AppendRecords(OpenLog(kPath, SmallLog(&env)).get(), 0, 10); }
+  FaultEnv after_power_cut(env.SyncedImage());
+  ExpectRecords(OpenLog(kPath, SmallLog(&after_power_cut)).get(), 0, 10);
+}
+
+TEST(WalReopenTest, ReopeningAClosedLogReadsNoRecords) {
+  FaultEnv env;
+  {
+    const auto wal = OpenLog(kPath, SmallLog(&env));
+    AppendRecords(wal.get(), 0, 3000);
+    ASSERT_OK(wal->Close());
+  }
+  uint64_t bytes_read = 0;
+  env.SetObserver([&](const FaultEnv::TraceEntry& entry) {
+    const bool is_segment = entry.path.find("buffer") == std::string::npos;
+    if (entry.op == FileOp::kRead && is_segment) bytes_read += entry.size;
+  });
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  EXPECT_LE(bytes_read, 4096 * (wal->recovery().segments + 1));
+  EXPECT_GT(wal->recovery().segments, 3u);
+}
+
+TEST(WalReopenTest, KilledProcessLosesNothingThatWasAppended) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  for (uint64_t n = 0; n < 1000; n += 50) {
+    AppendRecords(wal.get(), n, n + 50);
+    FaultEnv after_kill(env.FullImage());
+    const auto reopened = OpenLog(kPath, SmallLog(&after_kill));
+    ExpectRecords(reopened.get(), 0, n + 50);
+    EXPECT_FALSE(reopened->recovery().was_clean);
+  }
+}
+
+TEST(WalReopenTest, KillBehindRotationsThatWereNotWrittenLosesNothing) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  AppendRecords(wal.get(), 0, 5);
+  ASSERT_OK(wal->Flush());
+  // From here on nothing gets into a segment's file: the records are in the buffer only, behind rotations.
+  env.AddRule({.matches = [](FileOp op, std::string_view) { return op == FileOp::kWrite; }});
+  AppendRecords(wal.get(), 5, 8);
+  ASSERT_OK(wal->Rotate().status());
+  AppendRecords(wal.get(), 8, 12);
+  EXPECT_EQ(wal->durable_seq(), 5u);
+  FaultEnv after_kill(env.FullImage());
+  const auto reopened = OpenLog(kPath, SmallLog(&after_kill));
+  EXPECT_EQ(reopened->recovery().records_from_buffer, 7u);
+  ExpectRecords(reopened.get(), 0, 12);
+}
+
+TEST(WalReopenTest, RecoveredRecordsAreDurable) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  AppendRecords(wal.get(), 0, 20);
+  FaultEnv after_kill(env.FullImage());
+  const auto reopened = OpenLog(kPath, SmallLog(&after_kill));
+  EXPECT_EQ(reopened->recovery().records_from_buffer, 20u);
+  EXPECT_EQ(reopened->durable_seq(), 20u);
+  FaultEnv after_power_cut(after_kill.SyncedImage());
+  ExpectRecords(OpenLog(kPath, SmallLog(&after_power_cut)).get(), 0, 20);
+}
+
+TEST(WalReopenTest, BufferSizeMayChangeBetweenSessions) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  AppendRecords(wal.get(), 0, 100);
+  for (const uint64_t size : {uint64_t{1} << 20, uint64_t{64} << 10}) {
+    FaultEnv after_kill(env.FullImage());
+    WalOptions options = SmallLog(&after_kill);
+    options.append_buffer_size_bytes = size;
+    const auto reopened = OpenLog(kPath, options);
+    ExpectRecords(reopened.get(), 0, 100);
+    AppendRecords(reopened.get(), 100, 500);
+    ExpectRecords(reopened.get(), 0, 500);
+  }
+}
+
+TEST(WalReopenTest, IoModeMayChangeBetweenSessions) {
+  FaultEnv env;
+  for (uint64_t session = 0; session < 6; ++session) {
+    WalOptions options = SmallLog(&env, FlushPolicy::OnEachWrite());
+    options.io_mode = session % 2 == 0 ? IoMode::kBuffered : IoMode::kDirect;
+    const auto wal = OpenLog(kPath, options);
+    AppendRecords(wal.get(), session * 100, session * 100 + 100);
+    ExpectRecords(wal.get(), 0, session * 100 + 100);
+  }
+}
+
+TEST(WalReopenTest, StoreIdIsKeptAndChecked) {
+  FaultEnv env;
+  WalOptions options = SmallLog(&env);
+  options.store_id = StoreId{1, 2, 3};
+  { EXPECT_EQ(OpenLog(kPath, options)->store_id(), *options.store_id); }
+  options.store_id = std::nullopt;
+  { EXPECT_EQ(OpenLog(kPath, options)->store_id(), (StoreId{1, 2, 3})); }
+  options.store_id = StoreId{9};
+  EXPECT_TRUE(absl::IsFailedPrecondition(Wal::Open(kPath, options).status()));
+}
+
+TEST(WalReopenTest, LogsGetDifferentStoreIds) {
+  FaultEnv env;
+  const auto a = OpenLog("/d/a", SmallLog(&env));
+  const auto b = OpenLog("/d/b", SmallLog(&env));
+  EXPECT_NE(a->store_id(), b->store_id());
+}
+
+TEST(WalReopenTest, LeftoversOfACrashAreRemoved) {
+  FaultEnv env;
+  { AppendRecords(OpenLog(kPath, SmallLog(&env)).get(), 0, 10); }
+  ASSERT_TRUE(env.OpenFile("/d/log.spare.7", {.write = true, .create = true}).ok());
+  ASSERT_TRUE(env.OpenFile("/d/log.other", {.write = true, .create = true}).ok());
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  EXPECT_FALSE(*env.Exists("/d/log.spare.7"));
+  EXPECT_TRUE(*env.Exists("/d/log.other"));
+}
+
+TEST(WalReopenTest, ReadOnlyChangesNothing) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  AppendRecords(wal.get(), 0, 500);
+  ASSERT_OK(wal->Flush());
+  AppendRecords(wal.get(), 500, 510);
+  // In turn: records in the file and in the buffer; all in the file, closed.
+  for (const bool closed : {false, true}) {
+    if (closed) {
+      ASSERT_OK(wal->Close());
+    }
+    FaultEnv after(env.FullImage());
+    ASSERT_TRUE(after.OpenFile("/d/log.spare.7", {.write = true, .create = true}).ok());
+    const uint64_t operations_before = after.OperationCount();
+    WalOptions options = SmallLog(&after);
+    options.read_only = true;
+    const auto reader = OpenLog(kPath, options);
+    ExpectRecords(reader.get(), 0, 510);
+    EXPECT_EQ(ReadLog(reader.get(), 505).size(), 5u);
+    EXPECT_EQ(reader->durable_seq(), 510u);
+    EXPECT_EQ(reader->recovery().was_clean, closed);
+    EXPECT_TRUE(absl::IsFailedPrecondition(reader->Append("x").status()));
+    EXPECT_TRUE(absl::IsFailedPrecondition(reader->Flush()));
+    EXPECT_TRUE(absl::IsFailedPrecondition(reader->Rotate().status()));
+    EXPECT_TRUE(absl::IsFailedPrecondition(reader->Truncate()));
+    EXPECT_TRUE(absl::IsFailedPrecondition(reader->TruncateBefore(1)));
+    EXPECT_OK(reader->WaitForSeq(509));
+    EXPECT_OK(reader->Close());
+    EXPECT_EQ(after.OperationCount(), operations_before);
+  }
+}
+
+}  // namespace
+}  // namespace emdb

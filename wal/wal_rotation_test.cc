@@ -1,0 +1,187 @@
+// Segments: when they end, what is dropped, what is used again.
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "storage/fault_env.h"
+#include "wal/testing.h"
+
+namespace emdb {
+namespace {
+
+constexpr char kPath[] = "/d/log";
+
+std::vector<std::string> FilesOf(FaultEnv* env) {
+  std::vector<std::string> paths;
+  for (const auto& [path, contents] : env->FullImage().files) paths.push_back(path);
+  return paths;
+}
+
+TEST(WalRotationTest, RotateReturnsTheFirstSeqOfTheNextSegment) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  AppendRecords(wal.get(), 0, 10);
+  EXPECT_EQ(*wal->Rotate(), 10u);
+  AppendRecords(wal.get(), 10, 20);
+  EXPECT_EQ(*wal->Rotate(), 20u);
+  ASSERT_OK(wal->TruncateBefore(0));
+  EXPECT_EQ(wal->stats().segments_live, 3u);
+  ExpectRecords(wal.get(), 0, 20);
+}
+
+TEST(WalRotationTest, RotatingAnEmptySegmentChangesNothing) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  EXPECT_EQ(*wal->Rotate(), 0u);
+  AppendRecords(wal.get(), 0, 10);
+  EXPECT_EQ(*wal->Rotate(), 10u);
+  EXPECT_EQ(*wal->Rotate(), 10u);
+  ASSERT_OK(wal->TruncateBefore(0));
+  EXPECT_EQ(wal->stats().segments_live, 2u);
+}
+
+TEST(WalRotationTest, SealedSegmentIsNamedByItsFirstSeq) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  AppendRecords(wal.get(), 0, 10);
+  ASSERT_OK(wal->Rotate().status());
+  AppendRecords(wal.get(), 10, 20);
+  ASSERT_OK(wal->Rotate().status());
+  ASSERT_OK(wal->Close());
+  EXPECT_EQ(FilesOf(&env),
+            (std::vector<std::string>{"/d/log", "/d/log.00000000000000000000",
+                                      "/d/log.00000000000000000010", "/d/log.buffer"}));
+}
+
+TEST(WalRotationTest, RotateDoesNotSyncWhatAppendersAppended) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env, FlushPolicy::OnEachWrite()));
+  AppendRecords(wal.get(), 0, 10);
+  EXPECT_EQ(*wal->Rotate(), 10u);
+  AppendRecords(wal.get(), 10, 20);
+  EXPECT_EQ(wal->durable_seq(), 20u);
+  ExpectRecords(wal.get(), 0, 20);
+}
+
+TEST(WalRotationTest, FullSegmentsAreSealed) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  AppendRecords(wal.get(), 0, 5000);
+  ASSERT_OK(wal->Flush());
+  EXPECT_GT(wal->stats().segments_live, 10u);
+  ExpectRecords(wal.get(), 0, 5000);
+}
+
+TEST(WalRotationTest, TruncateBeforeDropsWholeSegmentsOnly) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  for (uint64_t n = 0; n < 50; n += 10) {
+    AppendRecords(wal.get(), n, n + 10);
+    ASSERT_OK(wal->Rotate().status());
+  }
+  ASSERT_OK(wal->TruncateBefore(25));
+  EXPECT_EQ(wal->first_seq(), 20u);
+  ExpectRecords(wal.get(), 20, 50);
+  const absl::Status status =
+      wal->Replay(19, [](uint64_t, std::string_view) { return absl::OkStatus(); });
+  EXPECT_TRUE(absl::IsOutOfRange(status));
+  EXPECT_NE(status.message().find("20"), absl::string_view::npos) << status;
+  ASSERT_OK(wal->TruncateBefore(UINT64_MAX));
+  EXPECT_EQ(wal->first_seq(), 50u);
+  EXPECT_TRUE(ReadLog(wal.get()).empty());
+  EXPECT_EQ(*wal->Append(TestRecord(50)), 50u);
+}
+
+TEST(WalRotationTest, TruncationIsRememberedByReopening) {
+  FaultEnv env;
+  {
+    const auto wal = OpenLog(kPath, SmallLog(&env));
+    AppendRecords(wal.get(), 0, 10);
+    const uint64_t seq = *wal->Rotate();
+    AppendRecords(wal.get(), 10, 20);
+    ASSERT_OK(wal->TruncateBefore(seq));
+  }
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  EXPECT_EQ(wal->first_seq(), 10u);
+  ExpectRecords(wal.get(), 10, 20);
+}
+
+TEST(WalRotationTest, DroppedSegmentsAreUsedAgain) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  uint64_t n = 0;
+  for (int i = 0; i < 20; ++i) {
+    AppendRecords(wal.get(), n, n + 300);
+    n += 300;
+    ASSERT_OK(wal->TruncateBefore(*wal->Rotate()));
+  }
+  EXPECT_GT(wal->stats().segments_recycled, 10u);
+  ExpectRecords(wal.get(), n, n);
+  AppendRecords(wal.get(), n, n + 300);
+  ASSERT_OK(wal->Flush());
+  ExpectRecords(wal.get(), n, n + 300);
+  FaultEnv after_power_cut(env.SyncedImage());
+  ExpectRecords(OpenLog(kPath, SmallLog(&after_power_cut)).get(), n, n + 300);
+}
+
+TEST(WalRotationTest, ReplayThatBeganBeforeTruncationSeesAllItsRecords) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  AppendRecords(wal.get(), 0, 400);
+  uint64_t seen = 0;
+  EXPECT_OK(wal->Replay(0, [&](uint64_t seq, std::string_view record) {
+    EXPECT_EQ(record, TestRecord(seq));
+    if (seq == 10) {
+      EXPECT_OK(wal->TruncateBefore(*wal->Rotate()));
+      // Would overwrite a segment that was recycled under the reader.
+      AppendRecords(wal.get(), 400, 2000);
+      EXPECT_OK(wal->Flush());
+    }
+    ++seen;
+    return absl::OkStatus();
+  }));
+  EXPECT_EQ(seen, 400u);
+}
+
+TEST(WalRotationTest, TruncateRemovesSealedSegments) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  AppendRecords(wal.get(), 0, 2000);
+  ASSERT_OK(wal->Truncate(7));
+  AppendRecords(wal.get(), 7, 20);
+  ASSERT_OK(wal->Close());
+  EXPECT_EQ(FilesOf(&env), (std::vector<std::string>{"/d/log", "/d/log.buffer"}));
+  ExpectRecords(OpenLog(kPath, SmallLog(&env)).get(), 7, 20);
+}
+
+TEST(WalRotationTest, NothingInANewSegmentIsAcknowledgedBeforeItsNameIsDurable) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env, FlushPolicy::OnEachWrite()));
+  for (uint64_t n = 0; n < 1000; ++n) {
+    AppendRecords(wal.get(), n, n + 1);
+    if (n % 97 != 0) continue;
+    FaultEnv after_power_cut(env.SyncedImage());
+    ExpectRecords(OpenLog(kPath, SmallLog(&after_power_cut)).get(), 0, n + 1);
+  }
+}
+
+TEST(WalRotationTest, SegmentsOfALargeLogGrowToFullSize) {
+  FaultEnv env;
+  WalOptions options = SmallLog(&env);
+  options.segment_size_bytes = 8 << 20;
+  options.append_buffer_size_bytes = 1 << 20;
+  const auto wal = OpenLog(kPath, options);
+  const std::string record(4000, 'x');
+  for (int i = 0; i < 5000; ++i) ASSERT_OK(wal->Append(record).status());
+  ASSERT_OK(wal->Close());
+  const DiskImage image = env.FullImage();
+  EXPECT_EQ(image.files.at("/d/log.00000000000000000000").size(), 1u << 20);
+  EXPECT_EQ(image.files.at("/d/log").size(), 8u << 20);
+}
+
+}  // namespace
+}  // namespace emdb
