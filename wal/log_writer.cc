@@ -76,7 +76,8 @@ absl::StatusOr<std::unique_ptr<LogWriter>> LogWriter::Start(LogFiles* files,
 }
 
 absl::Status LogWriter::Resume() {
-  // A new salt: the buffer's file may still hold frames that were appended behind this place, and lost in a power cut.
+  // A new salt: the buffer's file may still hold frames that were appended behind this place, and
+  // lost in a power cut.
   std::string_view blocks;
   uint64_t from_lsn = 0;
   {
@@ -109,9 +110,8 @@ absl::Status LogWriter::CheckWritable() const {
 
 absl::StatusOr<uint64_t> LogWriter::Append(std::string_view record) {
   if (record.size() > kMaxRecordBytes) {
-    return absl::InvalidArgumentError(absl::StrCat("a record of ", record.size(),
-                                                   " bytes, at most ", kMaxRecordBytes,
-                                                   " are possible"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "a record of ", record.size(), " bytes, at most ", kMaxRecordBytes, " are possible"));
   }
   // Outside of the mutex: the part of the work that grows with the record, but for the copy.
   const uint32_t payload_crc = Crc32c(record);
@@ -171,7 +171,8 @@ absl::Status LogWriter::MakeRoom(uint64_t payload_bytes) {
   }
 }
 
-// Returns when there may be more space in the buffer, or with the error of the write that was to make it.
+// Returns when there may be more space in the buffer, or with the error of the write that was to
+// make it.
 absl::Status LogWriter::WaitForSpace() {
   ++stats_.append_waits;
   if (!queue_.owned()) {
@@ -185,7 +186,8 @@ absl::Status LogWriter::WaitForSpace() {
   return write_errors_ == errors_before ? absl::OkStatus() : write_error_;
 }
 
-// Goes a step towards a new segment with room for `min_bytes` behind the tail: begins it, or waits for what is needed.
+// Goes a step towards a new segment with room for `min_bytes` behind the tail: begins it, or waits
+// for what is needed.
 absl::Status LogWriter::BeginSegment(uint64_t min_bytes) {
   if (!buffer_.CanStartSegment()) return WaitForSpace();
   std::shared_ptr<Segment> segment = preparer_.TryTake(min_bytes);
@@ -218,7 +220,8 @@ absl::StatusOr<uint64_t> LogWriter::AppendLarge(std::string_view record, uint32_
   return FinishAppendAndUnlock(*seq);
 }
 
-// Writes the record to the segment past the buffer, which it empties first. Nothing is appended on an error.
+// Writes the record to the segment past the buffer, which it empties first. Nothing is appended on
+// an error.
 absl::StatusOr<uint64_t> LogWriter::WriteLarge(std::string_view record, uint32_t payload_crc) {
   EMDB_RETURN_IF_ERROR(CheckWritable());
   const uint64_t frame_bytes = FrameBytes(record.size());
@@ -269,8 +272,7 @@ absl::Status LogWriter::AwaitAndUnlock(uint64_t seq) {
       mutex_.Unlock();
       return absl::OkStatus();
     }
-    const CommitQueue::Ticket ticket =
-        seq < running_seq_ ? queue_.JoinRunning() : queue_.Join();
+    const CommitQueue::Ticket ticket = seq < running_seq_ ? queue_.JoinRunning() : queue_.Join();
     if (ticket.leads) return RunCycleAndUnlock(true);
     mutex_.Unlock();
     words_.Await(ticket.group);
@@ -360,7 +362,8 @@ absl::Status LogWriter::RunCycleAndUnlock(bool sync) {
 }
 
 LogWriter::Cycle LogWriter::StartCycle(bool sync) {
-  // Only behind records that are written now: a witness alone would be written for nothing, and not synced.
+  // Only behind records that are written now: a witness alone would be written for nothing, and not
+  // synced.
   const bool has_records = buffer_.next_seq() > written_.seq && !buffer_.SegmentIsEmpty();
   if (has_records && durable_seq() > witnessed_seq_ && buffer_.AppendWitness(durable_seq())) {
     witnessed_seq_ = durable_seq();
@@ -475,8 +478,8 @@ void LogWriter::NoteFailure(const Cycle& cycle, const absl::Status& status) {
   if (!cycle.syncs) return;
   failed_groups_[cycle.group % failed_groups_.size()] = {cycle.group, status};
   callbacks_.Complete(cycle.end.seq, status);
-  // Those who appended them are told that they failed, so they must not come back. No other record can be among
-  // them: under this policy each waits in the group that its append joined.
+  // Those who appended them are told that they failed, so they must not come back. No other record
+  // can be among them: under this policy each waits in the group that its append joined.
   if (OnEachWrite()) VoidUnwritten(cycle.end.lsn);
   ArmDeadline();
 }
@@ -556,7 +559,8 @@ absl::Status LogWriter::DropFiles(std::vector<std::shared_ptr<Segment>> dropped)
       EMDB_RETURN_IF_ERROR(files_->Remove(path));
     }
   }
-  // Before the file is used again: under its old name it would be taken for a damaged part of the log.
+  // Before the file is used again: under its old name it would be taken for a damaged part of the
+  // log.
   EMDB_RETURN_IF_ERROR(files_->SyncDirectory());
   if (recycled == nullptr || preparer_.Offer(recycled)) return absl::OkStatus();
   return files_->Remove(recycled->path());
@@ -655,7 +659,8 @@ void LogWriter::ArmDeadline() {
   const bool arms = options_.flush_policy.kind() == FlushPolicy::Kind::kGroup &&
                     deadline_nanos_ == kNever && failure_.ok();
   if (!arms) return;
-  const int64_t wait = std::max<int64_t>(0, absl::ToInt64Nanoseconds(options_.flush_policy.max_wait()));
+  const int64_t wait =
+      std::max<int64_t>(0, absl::ToInt64Nanoseconds(options_.flush_policy.max_wait()));
   deadline_nanos_ = env_->NowNanos() + static_cast<uint64_t>(wait);
 }
 
@@ -682,8 +687,7 @@ void LogWriter::RunFlusher() {
 
 void LogWriter::ServeAndUnlock(uint64_t now_nanos) {
   if (queue_.ServeAtNanos() <= now_nanos) queue_.LingerTimedOut();
-  const bool sync =
-      queue_.waiters() > 0 || callbacks_.waiting() || deadline_nanos_ <= now_nanos;
+  const bool sync = queue_.waiters() > 0 || callbacks_.waiting() || deadline_nanos_ <= now_nanos;
   if (!sync && !WriteBehindIsDue()) {
     mutex_.Unlock();
     return;
@@ -749,11 +753,13 @@ LogSnapshot LogWriter::Snapshot() const {
   FrameRange range = {active_salt_, written_.lsn, 0, written_.seq};
   for (const Rotation& rotation : rotations_) {
     range.end_lsn = rotation.old_end.lsn;
-    snapshot.pieces.push_back({range, nullptr, std::string(buffer_.View(range.begin_lsn, range.end_lsn))});
+    snapshot.pieces.push_back(
+        {range, nullptr, std::string(buffer_.View(range.begin_lsn, range.end_lsn))});
     range = {rotation.header.salt, rotation.header.base_lsn, 0, rotation.header.first_seq};
   }
   range.end_lsn = buffer_.tail_lsn();
-  snapshot.pieces.push_back({range, nullptr, std::string(buffer_.View(range.begin_lsn, range.end_lsn))});
+  snapshot.pieces.push_back(
+      {range, nullptr, std::string(buffer_.View(range.begin_lsn, range.end_lsn))});
   return snapshot;
 }
 
@@ -777,7 +783,9 @@ WalStats LogWriter::stats() const {
   MutexLock lock(&mutex_);
   WalStats stats = stats_;
   // Counters on their own: no order with anything is needed.
-  const auto load = [](const std::atomic<uint64_t>& n) { return n.load(std::memory_order_relaxed); };
+  const auto load = [](const std::atomic<uint64_t>& n) {
+    return n.load(std::memory_order_relaxed);
+  };
   stats.bytes_appended = bytes_appended_;
   stats.bytes_written = load(output_.counts().bytes_written);
   stats.syncs = load(output_.counts().syncs);

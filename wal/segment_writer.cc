@@ -59,8 +59,8 @@ absl::Status SegmentWriter::WriteFrame(const LongFrame& frame, std::string_view 
   EncodeFrameHeader(frame.header, header);
   const std::string padding(
       FrameBytes(frame.payload.size()) - kFrameHeaderBytes - frame.payload.size(), '\0');
-  const std::string_view parts[] = {
-      before, std::string_view(header, sizeof(header)), frame.payload, padding};
+  const std::string_view parts[] = {before, std::string_view(header, sizeof(header)), frame.payload,
+                                    padding};
 
   const AlignedBuffer piece(kPieceBytes);
   uint64_t piece_lsn = RoundDownToBlock(frame.lsn);
@@ -92,8 +92,7 @@ absl::Status SegmentWriter::Sync() {
   return absl::OkStatus();
 }
 
-absl::Status SegmentWriter::WriteHeader(Segment* next, const SegmentHeader& header,
-                                        bool is_first) {
+absl::Status SegmentWriter::WriteHeader(Segment* next, const SegmentHeader& header, bool is_first) {
   next->Renew(header, is_first);
   EMDB_RETURN_IF_ERROR(next->WriteBlock());
   // Before its first record, and before it has a name that means something.
@@ -126,7 +125,8 @@ absl::Status SegmentWriter::MarkFirst(Segment* segment) {
 }
 
 absl::Status SegmentWriter::MarkClosed(const SegmentEnd& end, uint64_t salt) {
-  // A turn that makes no record durable does not sync, but may have written: a void, the end of a failed group.
+  // A turn that makes no record durable does not sync, but may have written: a void, the end of a
+  // failed group.
   EMDB_RETURN_IF_ERROR(Sync());
   EMDB_RETURN_IF_ERROR(active_->ChangeState([&end, salt](SegmentState* state) {
     state->mark = SegmentMark::kClosed;

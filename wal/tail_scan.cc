@@ -61,9 +61,8 @@ class Scanner {
     scan_.end_lsn = reader->lsn();
     scan_.end_seq = reader->seq();
     salt_ = reader->salt();
-    scan_.parts.push_back({{before.salt, before.begin_lsn, scan_.end_lsn, before.seq},
-                           in_buffer,
-                           in_last_});
+    scan_.parts.push_back(
+        {{before.salt, before.begin_lsn, scan_.end_lsn, before.seq}, in_buffer, in_last_});
     return true;
   }
 
@@ -99,7 +98,8 @@ class Scanner {
     }
   }
 
-  // A witness of what was durable, between groups: the end of the group at or below it is a place that was synced.
+  // A witness of what was durable, between groups: the end of the group at or below it is a place
+  // that was synced.
   void NoteWitness(uint64_t durable_seq, GroupEnd here) {
     while (!group_ends_.empty() && group_ends_.front().seq <= durable_seq) {
       scan_.durable_lsn = group_ends_.front().lsn;
@@ -130,12 +130,11 @@ class Scanner {
       lsn += FrameBytes(frame.header.length);
     }
     if (witnessed_seq <= scan_.end_seq) return absl::OkStatus();
-    return CorruptionError(
-        last_.path(), last_.OffsetOf(from_lsn),
-        absl::StrCat("the record with seq ", scan_.end_seq,
-                     " is missing or damaged; the records below seq ", witnessed_seq,
-                     " had been durable"),
-        "restore the log from a backup, or salvage what is left");
+    return CorruptionError(last_.path(), last_.OffsetOf(from_lsn),
+                           absl::StrCat("the record with seq ", scan_.end_seq,
+                                        " is missing or damaged; the records below seq ",
+                                        witnessed_seq, " had been durable"),
+                           "restore the log from a backup, or salvage what is left");
   }
 
   const Segment& last_;
@@ -148,34 +147,51 @@ class Scanner {
 
 }  // namespace
 
-absl::StatusOr<BufferImage> BufferImage::Load(Env* env, const std::string& path) {
-  EMDB_ASSIGN_OR_RETURN(const std::unique_ptr<File> file, env->OpenFile(path, OpenOptions{}));
-  EMDB_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
+absl::StatusOr<BufferImage> BufferImage::Open(Env* env, const std::string& path) {
   BufferImage image;
-  const bool possible = std::has_single_bit(size) && size >= kSegmentBlockBytes && size <= kMaxBufferBytes;
-  if (!possible) return image;
-  image.doubled_.resize(2 * size);
-  EMDB_RETURN_IF_ERROR(ReadFully(*file, 0, size, image.doubled_.data()));
-  std::memcpy(image.doubled_.data() + size, image.doubled_.data(), size);
+  EMDB_ASSIGN_OR_RETURN(image.file_, env->OpenFile(path, OpenOptions{}));
+  EMDB_ASSIGN_OR_RETURN(const uint64_t size, image.file_->Size());
+  const bool possible =
+      std::has_single_bit(size) && size >= kSegmentBlockBytes && size <= kMaxBufferBytes;
+  if (possible) image.size_ = size;
   return image;
+}
+
+absl::StatusOr<std::string> BufferImage::Read(uint64_t lsn, uint64_t size) const {
+  std::string bytes(size, '\0');
+  const uint64_t offset = lsn & (size_ - 1);
+  const uint64_t first = std::min(size, size_ - offset);
+  EMDB_RETURN_IF_ERROR(ReadFully(*file_, offset, first, bytes.data()));
+  EMDB_RETURN_IF_ERROR(ReadFully(*file_, 0, size - first, bytes.data() + first));
+  return bytes;
+}
+
+absl::Status BufferImage::Load() {
+  doubled_.resize(2 * size_);
+  if (size_ == 0) return absl::OkStatus();
+  EMDB_RETURN_IF_ERROR(ReadFully(*file_, 0, size_, doubled_.data()));
+  std::memcpy(doubled_.data() + size_, doubled_.data(), size_);
+  return absl::OkStatus();
 }
 
 std::string_view BufferImage::View(uint64_t lsn, uint64_t size) const {
   if (doubled_.empty()) return {};
-  return std::string_view(doubled_).substr(lsn & (this->size() - 1), size);
+  return std::string_view(doubled_).substr(lsn & (size_ - 1), size);
 }
 
 absl::StatusOr<bool> ContinuesBehind(const Segment& closed, const BufferImage& buffer) {
+  if (buffer.size() == 0) return false;
   const SegmentState state = closed.state();
-  const std::pair<uint64_t, uint64_t> places[] = {
-      {state.end_salt, state.end_lsn},
-      {NextSalt(state.end_salt), RoundUpToBlock(state.end_lsn)}};
-  for (const auto& [place_salt, lsn] : places) {
-    const std::string_view bytes = buffer.View(lsn, buffer.size());
-    FrameReader reader(bytes, {place_salt, lsn, lsn + bytes.size(), state.end_seq});
-    Frame frame;
-    EMDB_ASSIGN_OR_RETURN(const bool found, reader.Next(&frame));
-    if (found) return true;
+  const FramePlace places[] = {{state.end_salt, state.end_lsn},
+                               {NextSalt(state.end_salt), RoundUpToBlock(state.end_lsn)}};
+  for (const FramePlace& place : places) {
+    EMDB_ASSIGN_OR_RETURN(const std::string head, buffer.Read(place.lsn, kFrameHeaderBytes));
+    FrameHeader header;
+    if (!DecodeFrameHeader(head.data(), &header) || header.seq != state.end_seq) continue;
+    const uint64_t size = FrameBytes(header.length);
+    if (size > buffer.size()) continue;
+    EMDB_ASSIGN_OR_RETURN(const std::string frame, buffer.Read(place.lsn, size));
+    if (FrameIsIntact(header, place, frame)) return true;
   }
   return false;
 }

@@ -1,4 +1,5 @@
-// Damage to the files of a closed log: opening and reading either give the right records or report an error.
+// Damage to the files of a closed log: opening and reading either give the right records or report
+// an error.
 
 #include <gtest/gtest.h>
 
@@ -32,7 +33,8 @@ void SetContents(DiskImage* image, const std::string& path, const std::string& c
   image->files[path] = bytes;
 }
 
-// A log with four segments, written in many groups, and how it was when it was killed instead of closed.
+// A log with four segments, written in many groups, and how it was when it was killed instead of
+// closed.
 class WalDamageTest : public testing::Test {
  protected:
   static constexpr uint64_t kRecords = 120;
@@ -125,9 +127,8 @@ TEST_F(WalDamageTest, ZeroedSectorsAreNeverSilent) {
 }
 
 TEST_F(WalDamageTest, MissingSegmentIsFound) {
-  for (const std::string name :
-       {"/d/log", "/d/log.00000000000000000000", "/d/log.00000000000000000030",
-        "/d/log.00000000000000000060"}) {
+  for (const std::string name : {"/d/log", "/d/log.00000000000000000000",
+                                 "/d/log.00000000000000000030", "/d/log.00000000000000000060"}) {
     DiskImage image = closed_;
     ASSERT_EQ(image.files.erase(name), 1u) << name;
     ExpectError(image);

@@ -27,7 +27,8 @@ namespace {
   }
 }
 
-// Starts a child, kills it after `reports` of its reports, and returns the last seq that it reported.
+// Starts a child, kills it after `reports` of its reports, and returns the last seq that it
+// reported.
 uint64_t RunAndKill(const std::string& path, int reports) {
   int fds[2];
   EXPECT_EQ(::pipe(fds), 0);
