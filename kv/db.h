@@ -19,7 +19,8 @@
 // Errors. DataLoss: damage was found; nothing wrong is served. ResourceExhausted: no space; reads
 // go on, writes work again when there is space. FailedPrecondition: the store is in use (says by
 // whom), closed, read-only, or the log failed to sync, with the first cause: close, look at the
-// disk, open again; nothing acknowledged is lost.
+// disk, open again; nothing acknowledged is lost. A write that returned an error of the disk is not
+// seen by reads, but a crash may leave it in the log: it may be there after the next open.
 //
 // Thread safe, all of it. An Iterator belongs to one thread.
 

@@ -267,17 +267,17 @@ TEST_P(DbTest, AsyncWritesBecomeDurableAndVisible) {
 }
 
 TEST_P(DbTest, CompactKeepsEverything) {
-  for (int i = 0; i < 2000; ++i)
+  for (int i = 0; i < 20000; ++i)
     ASSERT_TRUE(db_->Put("key" + std::to_string(i), std::string(200, 'v')).ok());
   ASSERT_TRUE(db_->Checkpoint().ok());
-  for (int i = 0; i < 2000; ++i) {
+  for (int i = 0; i < 20000; ++i) {
     if (i % 10 == 0) continue;
     ASSERT_TRUE(db_->Delete("key" + std::to_string(i)).ok());
   }
   const uint64_t pages_before = db_->GetStats().page_store.file_pages;
   ASSERT_TRUE(db_->Compact().ok());
   EXPECT_LT(db_->GetStats().page_store.file_pages, pages_before);
-  EXPECT_EQ(db_->GetStats().estimated_records, 200u);
+  EXPECT_EQ(db_->GetStats().estimated_records, 2000u);
   EXPECT_EQ(Get("key10"), "=" + std::string(200, 'v'));
   EXPECT_EQ(Get("key11"), "absent");
   EXPECT_TRUE(db_->Verify().ok());

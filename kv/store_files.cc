@@ -35,15 +35,23 @@ class StoreOpener {
       return absl::AlreadyExistsError(
           absl::StrCat(path_, ": the store exists, and error_if_exists is set"));
     }
-    absl::StatusOr<std::unique_ptr<PageStore>> store =
-        PageStore::Open(path_, StoreOptions(std::nullopt));
-    if (!store.ok()) return Remake(store.status());
-    files_.store = *std::move(store);
+    if (absl::Status s = ReadStoreHeader(); !s.ok()) return Remake(s);
     EMDB_RETURN_IF_ERROR(OpenLog());
+    EMDB_ASSIGN_OR_RETURN(files_.store, PageStore::Open(path_, StoreOptions(std::nullopt)));
     return std::move(files_);
   }
 
  private:
+  // Without changing a byte: what does not fit together is left as it was found.
+  absl::Status ReadStoreHeader() {
+    PageStoreOptions options = StoreOptions(std::nullopt);
+    options.read_only = true;
+    EMDB_ASSIGN_OR_RETURN(std::unique_ptr<PageStore> store, PageStore::Open(path_, options));
+    store_id_ = store->store_id();
+    store_next_seq_ = store->next_seq();
+    return store->Close();
+  }
+
   PageStoreOptions StoreOptions(std::optional<StoreId> create_with_id) const {
     PageStoreOptions options;
     options.create_if_missing = create_with_id.has_value();
@@ -161,12 +169,12 @@ class StoreOpener {
 
   absl::Status OpenLog() {
     WalOptions log_options = LogOptions();
-    log_options.store_id = files_.store->store_id();
+    log_options.store_id = store_id_;
     absl::StatusOr<std::unique_ptr<Wal>> wal = Wal::Open(log_path_, log_options);
     if (absl::IsNotFound(wal.status())) {
-      return absl::DataLossError(absl::StrCat(
-          log_path_, ": the log of the store ", path_, " is missing; what was written from seq ",
-          files_.store->next_seq(), " on is in it: restore it"));
+      return absl::DataLossError(absl::StrCat(log_path_, ": the log of the store ", path_,
+                                              " is missing; what was written from seq ",
+                                              store_next_seq_, " on is in it: restore it"));
     }
     if (!wal.ok()) return wal.status();
     files_.wal = *std::move(wal);
@@ -174,17 +182,16 @@ class StoreOpener {
   }
 
   absl::Status CheckThatTheyMeet() const {
-    const uint64_t needed = files_.store->next_seq();
-    if (files_.wal->first_seq() > needed) {
+    if (files_.wal->first_seq() > store_next_seq_) {
       return absl::DataLossError(
           absl::StrCat(log_path_, ": the log starts at seq ", files_.wal->first_seq(),
-                       ", but the store ", path_, " needs it from seq ", needed,
+                       ", but the store ", path_, " needs it from seq ", store_next_seq_,
                        " on: segments are missing, or the store file is an old one; restore them"));
     }
-    if (files_.wal->next_seq() < needed) {
+    if (files_.wal->next_seq() < store_next_seq_) {
       return absl::DataLossError(absl::StrCat(log_path_, ": the log ends before seq ",
                                               files_.wal->next_seq(), ", but the store ", path_,
-                                              " has everything below seq ", needed,
+                                              " has everything below seq ", store_next_seq_,
                                               ": the log is an old one, or was cut; restore it"));
     }
     return absl::OkStatus();
@@ -194,6 +201,9 @@ class StoreOpener {
   Env* const env_;
   const std::string& path_;
   const std::string log_path_;
+  // Of the store's header.
+  StoreId store_id_{};
+  uint64_t store_next_seq_ = 0;
   StoreFiles files_;
 };
 
