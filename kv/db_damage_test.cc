@@ -159,7 +159,10 @@ class SubjectBuilder {
     for (; traced_ < trace.size(); ++traced_) {
       const FaultEnv::TraceEntry& entry = trace[traced_];
       const bool is_write = entry.op == FileOp::kWrite || entry.op == FileOp::kWriteDurable;
-      if (is_write && IsLog(entry.path)) place.push_back({entry.path, entry.offset, entry.size});
+      // Of the active segment, that is, whatever its file was called when it was opened.
+      if (is_write && IsLog(entry.path)) {
+        place.push_back({Wal::PathFor(kStorePath), entry.offset, entry.size});
+      }
     }
     for (; durable_ < subject_.states.size(); ++durable_) subject_.places[durable_] = place;
   }
@@ -212,11 +215,15 @@ std::string CheckContents(const Subject& subject, const Damage& damage, const Db
   const Observation found = Observe(db, subject.keys);
   const std::string error = CheckError(found.error, "reading");
   if (!error.empty()) return error;
-  const std::string difference = Difference(found, subject.states.back());
-  for (size_t i = OldestAllowed(subject, damage); i + 1 < subject.states.size(); ++i) {
-    if (Difference(found, subject.states[i]).empty()) return "";
+  const size_t oldest = OldestAllowed(subject, damage);
+  for (size_t i = subject.states.size(); i-- > 0;) {
+    if (!Difference(found, subject.states[i]).empty()) continue;
+    if (i >= oldest) return "";
+    return "the state is that after commit " + std::to_string(i) + " of " +
+           std::to_string(subject.states.size() - 1) + ", allowed are those from " +
+           std::to_string(oldest) + " on";
   }
-  return difference;
+  return Difference(found, subject.states.back());
 }
 
 std::string CheckDamage(const Subject& subject, const Damage& damage) {
@@ -226,6 +233,7 @@ std::string CheckDamage(const Subject& subject, const Damage& damage) {
   if (!db.ok()) {
     wrong = CheckError(db.status(), "opening");
     if (wrong.empty()) wrong = CheckUnchanged(env, damage);
+    if (!wrong.empty()) wrong += " (" + db.status().ToString() + ")";
   } else {
     wrong = CheckContents(subject, damage, **db);
     if (wrong.empty()) wrong = CheckError((*db)->Verify(), "verifying");

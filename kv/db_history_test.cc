@@ -57,11 +57,12 @@ Options SmallOptions() {
 // What one thread does in one round, and its part of the history.
 class Client {
  public:
-  // Puts of this client get numbers from `first_number` on.
-  Client(Db* db, int thread, uint64_t seed, uint64_t first_number)
-      : db_(db), thread_(thread), random_(seed), next_number_(first_number) {}
+  // Puts of this client get numbers from `first_number` on. `disk` is null if it can't be cut off.
+  Client(Db* db, const FaultEnv* disk, uint64_t seed, uint64_t first_number)
+      : db_(db), disk_(disk), random_(seed), next_number_(first_number) {}
 
-  // Ends early at the first write that fails, which is recorded as unfinished.
+  // Ends early at the first write that fails, or that was under way when the power was cut: it is
+  // recorded as unfinished.
   void Run(int operations) {
     for (int i = 0; i < operations && !failed_; ++i) RunOne();
   }
@@ -91,18 +92,19 @@ class Client {
     }
   }
 
-  Operation Begin(Operation::Kind kind) {
-    return {.kind = kind, .thread = thread_, .begin = Now()};
-  }
+  Operation Begin(Operation::Kind kind) { return {.kind = kind, .begin = Now()}; }
 
   void EndWrite(Operation write, const absl::Status& status) {
-    if (status.ok()) {
+    if (status.ok() && !IsDead()) {
       write.end = Now();
     } else {
       failed_ = true;
     }
     operations_.push_back(std::move(write));
   }
+
+  // Nobody hears an answer that comes after the power was cut.
+  bool IsDead() const { return disk_ != nullptr && disk_->PowerIsCut(); }
 
   void EndRead(Operation read, const absl::Status& status) {
     EndRead(std::move(read), status, Now());
@@ -111,6 +113,10 @@ class Client {
   // A read that failed says nothing.
   void EndRead(Operation read, const absl::Status& status, uint64_t end) {
     read.end = end;
+    if (IsDead()) {
+      failed_ = true;
+      return;
+    }
     if (!status.ok() && !absl::IsNotFound(status)) {
       read_error_ = status;
       return;
@@ -243,7 +249,7 @@ class Client {
   // What this thread wrote before a Flush is durable behind it.
   void FlushOrCheckpoint() {
     const absl::Status status = Below(2) == 0 ? db_->Flush() : db_->Checkpoint();
-    if (!status.ok()) {
+    if (!status.ok() || IsDead()) {
       failed_ = true;
       return;
     }
@@ -253,7 +259,7 @@ class Client {
   }
 
   Db* const db_;
-  const int thread_;
+  const FaultEnv* const disk_;
   std::mt19937_64 random_;
   uint64_t next_number_;
   std::vector<Operation> operations_;
@@ -267,26 +273,27 @@ struct Recording {
 };
 
 // Runs kThreads clients at once; `numbers` is where the numbers of their puts go on.
-Recording RunClients(Db* db, uint64_t seed, int operations, uint64_t* numbers) {
+Recording RunClients(Db* db, const FaultEnv* disk, uint64_t seed, uint64_t* numbers) {
   constexpr uint64_t kNumbersPerClient = 100'000;
   std::vector<Client> clients;
-  for (int i = 0; i < kThreads; ++i) {
-    clients.emplace_back(db, i, seed * kThreads + static_cast<uint64_t>(i), *numbers);
+  for (uint64_t i = 0; i < kThreads; ++i) {
+    clients.emplace_back(db, disk, seed * kThreads + i, *numbers);
     *numbers += kNumbersPerClient;
   }
   std::barrier start(kThreads);
   std::vector<std::thread> threads;
   for (Client& client : clients) {
-    threads.emplace_back([&client, &start, operations] {
+    threads.emplace_back([&client, &start] {
       start.arrive_and_wait();
-      client.Run(operations);
+      client.Run(kOperationsPerThread);
     });
   }
   for (std::thread& thread : threads) thread.join();
   Recording recording;
-  for (Client& client : clients) {
-    recording.read_error.Update(client.read_error());
-    for (Operation& operation : client.TakeOperations()) {
+  for (int i = 0; i < kThreads; ++i) {
+    recording.read_error.Update(clients[i].read_error());
+    for (Operation& operation : clients[i].TakeOperations()) {
+      operation.thread = i;
       recording.history.push_back(std::move(operation));
     }
   }
@@ -342,8 +349,7 @@ TEST_F(DbHistoryTest, EveryHistoryIsLinearizable) {
       db = Db::Open(SmallOptions(), path);
       ASSERT_TRUE(db.ok()) << db.status();
     }
-    auto [history, read_error] =
-        RunClients(db->get(), seed_ * rounds + round, kOperationsPerThread, &numbers);
+    auto [history, read_error] = RunClients(db->get(), nullptr, seed_ * rounds + round, &numbers);
     EXPECT_EQ(read_error, absl::OkStatus());
     Operation last = FinalRead(**db, Operation::Kind::kRead);
     last.begin = Now();  // behind everything, so the round leaves one state and no other
@@ -370,8 +376,7 @@ TEST_F(DbHistoryTest, PowerCutLeavesAStateOfTheHistory) {
     auto db = Db::Open(options, "/disk/store.emdb");
     ASSERT_TRUE(db.ok()) << db.status();
     env->CutPowerAt(env->OperationCount() + 1 + random() % 60);
-    std::vector<Operation> history =
-        RunClients(db->get(), random(), kOperationsPerThread, &numbers).history;
+    std::vector<Operation> history = RunClients(db->get(), env.get(), random(), &numbers).history;
     env->CutPowerAt(0);  // if they did not get that far
     db->reset();
     RandomChooser chooser(random());

@@ -24,20 +24,19 @@ constexpr size_t kMaxUncertain = 6;  // then a life ends: the model tries all co
 class Simulator {
  public:
   Simulator(uint64_t seed, const SimulationOptions& options)
-      : options_(options), random_(seed), disk_(std::make_unique<FaultEnv>(seed)) {
+      : options_(options), seed_(seed), disk_(std::make_unique<FaultEnv>(seed)) {
     SetUpDisk();
   }
 
   SimulationResult Run() {
-    for (int life = 0; life < options_.lives && result_.failure.empty(); ++life) {
+    for (uint64_t life = 0; life < options_.lives && result_.failure.empty(); ++life) {
       Tell("life " + std::to_string(life));
-      Live();
+      Live(life);
     }
     if (result_.failure.empty()) LastLook();
     const MutexLock lock(&mutex_);
     result_.disk_operations = trace_.disk_operations;
     result_.faults = trace_.faults;
-    result_.trace_hash = trace_.hash;
     return std::move(result_);
   }
 
@@ -73,12 +72,6 @@ class Simulator {
     const MutexLock lock(&mutex_);
     ++trace_.disk_operations;
     if (!entry.ok) ++trace_.faults;
-    const std::string text = std::string(FileOpName(entry.op)) + entry.path + entry.target + ":" +
-                             std::to_string(entry.offset) + ":" + std::to_string(entry.size);
-    // FNV-1a, so that the hash is the same on every machine.
-    for (const char c : text) {
-      trace_.hash = (trace_.hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
-    }
   }
 
   void NewDisk(const DiskImage& image) {
@@ -124,16 +117,19 @@ class Simulator {
 
   // ---- One life, from an Open to a crash.
 
-  void Live() {
+  void Live(uint64_t life) {
+    // What a life does should not depend on how the one before went.
+    std::seed_seq life_seed{seed_, life};
+    random_.seed(life_seed);
     fault_in_this_life_ = false;
     if (OneIn(3)) PlanPowerCut(30);  // may hit the recovery
     if (OneIn(5)) PlanFault();
     if (!OpenAndCheck()) return Crash(true);
     if (!disk_->PowerIsCut()) PlanPowerCut(OneIn(4) ? 400 : 100);
-    const uint64_t operations = Below(static_cast<uint64_t>(options_.operations_per_life)) + 1;
+    const uint64_t operations = Below(options_.operations_per_life) + 1;
     for (uint64_t i = 0; i < operations && MayGoOn(); ++i) {
-      if (!fault_is_active_ && OneIn(40)) PlanFault();
-      if (fault_is_active_ && OneIn(6)) EndFaults();
+      if (!fault_is_active_ && OneIn(20)) PlanFault();
+      if (fault_is_active_ && OneIn(8)) EndFaults();
       RunOne();
       ++result_.operations;
     }
@@ -169,6 +165,7 @@ class Simulator {
       return false;
     }
     db_ = *std::move(db);
+    writes_are_refused_ = false;
     EndFaults();
     const Observation found = Observe(*db_, model_.keys());
     if (!found.error.ok() && ErrorIsExcused()) return false;
@@ -249,8 +246,9 @@ class Simulator {
       return;
     }
     if (!ErrorIsExcused()) Fail("a write failed on a disk that works: " + status.ToString());
-    // A write that is refused because an earlier one failed is never in the log.
-    if (absl::IsFailedPrecondition(status)) return;
+    // Once it has said that it refuses writes, none of them may be found later.
+    if (writes_are_refused_) return;
+    writes_are_refused_ = absl::IsFailedPrecondition(status);
     model_.Record(std::move(changes), Outcome::kUncertain);
   }
 
@@ -368,6 +366,7 @@ class Simulator {
   }
 
   const SimulationOptions& options_;
+  const uint64_t seed_;
   std::mt19937_64 random_;
   std::unique_ptr<FaultEnv> disk_;
   std::unique_ptr<Env> env_;  // in front of disk_, or null
@@ -377,6 +376,7 @@ class Simulator {
   CommitModel model_;
   Loss loss_ = Loss::kNothing;  // what the next Open may find missing
   bool every_write_is_durable_ = false;
+  bool writes_are_refused_ = false;  // one of this open was, for an earlier failure
   std::atomic<bool> is_dead_ = false;
   bool fault_is_active_ = false;
   bool fault_in_this_life_ = false;
@@ -386,7 +386,6 @@ class Simulator {
   struct Trace {
     uint64_t disk_operations = 0;
     uint64_t faults = 0;
-    uint64_t hash = 0;
   };
   Mutex mutex_;
   Trace trace_ ABSL_GUARDED_BY(mutex_);

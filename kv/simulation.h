@@ -21,8 +21,8 @@
 namespace emdb {
 
 struct SimulationOptions {
-  int lives = 8;
-  int operations_per_life = 40;
+  uint64_t lives = 8;
+  uint64_t operations_per_life = 40;  // at most
   // Syncs by the clock, and checkpoints because the memtable is full: a seed gives similar runs.
   bool background_work = false;
   bool prints_story = false;  // at once, for a run that ends in a crash
@@ -39,7 +39,6 @@ struct SimulationResult {
   uint64_t cut_recoveries = 0;  // of the power cuts, those that hit an Open
   uint64_t faults = 0;          // operations of the disk that failed while there was power
   uint64_t disk_operations = 0;
-  uint64_t trace_hash = 0;  // of all that the disk was asked to do
 };
 
 SimulationResult Simulate(uint64_t seed, const SimulationOptions& options = {});

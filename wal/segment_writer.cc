@@ -127,7 +127,8 @@ absl::Status SegmentWriter::MarkFirst(Segment* segment) {
 }
 
 absl::Status SegmentWriter::MarkClosed(const SegmentEnd& end, uint64_t salt) {
-  // A turn that makes no record durable does not sync, but may have written: a void, the end of a failed group.
+  // A turn that makes no record durable does not sync, but may have written: a void, the end of a
+  // failed group.
   EMDB_RETURN_IF_ERROR(Sync());
   EMDB_RETURN_IF_ERROR(active_->ChangeState([&end, salt](SegmentState* state) {
     state->mark = SegmentMark::kClosed;

@@ -87,7 +87,7 @@ Options DbOptions(uint64_t life) {
   return options;
 }
 
-class DbKillTest : public testing::Test {
+class DbKillThreadsTest : public testing::Test {
  protected:
   // The child: opens the store and writes until it is killed.
   [[noreturn]] void WriteForEver(uint64_t life) {
@@ -187,7 +187,7 @@ class DbKillTest : public testing::Test {
   std::array<Contents, kThreads> expected_;
 };
 
-TEST_F(DbKillTest, EverythingAcknowledgedSurvives) {
+TEST_F(DbKillThreadsTest, EverythingAcknowledgedSurvives) {
   const uint64_t kills = TestSetting("EMDB_KILLS", 60);
   uint64_t acknowledged = 0;
   for (uint64_t life = 0; life < kills && !HasFailure(); ++life) {
