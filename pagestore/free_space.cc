@@ -1,6 +1,7 @@
 #include "pagestore/free_space.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -17,6 +18,8 @@ constexpr uint64_t kMaxFilePages = UINT32_MAX;
 constexpr uint32_t kLongRun = 8;
 // Below this size of the file, small holes cost less than the space they waste.
 constexpr uint64_t kSmallFilePages = 4096;
+// At least this many pages at the end of the file are moved at a time.
+constexpr uint64_t kMinPagesToMove = 128;
 
 void AppendRun(PageRun run, std::vector<PageRun>* runs) {
   if (!runs->empty() && runs->back().end() == run.first) {
@@ -240,9 +243,43 @@ std::vector<PageRun> FreeSpace::Reclaim(uint64_t oldest_generation) {
   return reclaimed;
 }
 
-absl::Status FreeSpace::WriteMap(StoreHeader* header) {
+absl::Status FreeSpace::SearchFromEnd() {
+  EMDB_RETURN_IF_ERROR(LoadIndex());
+  hint_ = exact_hint_ = file_pages_;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<PageId> FreeSpace::EndToMove() {
+  if (free_pages() * 2 < file_pages_ || file_pages_ < kMinPagesToMove) return UINT32_MAX;
+  EMDB_RETURN_IF_ERROR(LoadIndex());
+  const uint64_t budget = std::max(kMinPagesToMove, file_pages_ / 16);
+  // What stands below could not move to a better place.
+  const uint64_t lowest = used_pages_ + pending_pages_;
+  uint64_t found = 0;
+  for (uint32_t index = static_cast<uint32_t>(chunks_.size()); index-- > 0;) {
+    const uint64_t begin = uint64_t{index} * chunk_pages();
+    EMDB_ASSIGN_OR_RETURN(const Chunk* chunk, LoadChunk(index));
+    for (uint32_t word = chunk->used->word_count(); word-- > 0;) {
+      found += static_cast<uint64_t>(std::popcount(chunk->used->word(word)));
+      const uint64_t at = begin + uint64_t{word} * 64;
+      if (found >= budget || at <= lowest) return static_cast<PageId>(std::max(at, lowest));
+    }
+  }
+  return UINT32_MAX;
+}
+
+void FreeSpace::MoveNodes(PageId move_from) {
+  for (size_t level = 0; level < map_.levels.size(); ++level) {
+    for (size_t i = 0; i < map_.levels[level].size(); ++i) {
+      if (map_.levels[level][i].ref.id >= move_from) states_[level][i].dirty = true;
+    }
+  }
+}
+
+absl::Status FreeSpace::WriteMap(StoreHeader* header, PageId move_from) {
   EMDB_RETURN_IF_ERROR(LoadIndex());
   EMDB_RETURN_IF_ERROR(TrimEnd());
+  MoveNodes(move_from);
   // The map's own pages come from the space it describes: giving one a place changes bits, which
   // may change another page of the map. It ends because a page is placed only once.
   bool placed = true;
@@ -254,6 +291,7 @@ absl::Status FreeSpace::WriteMap(StoreHeader* header) {
   for (uint32_t level = 0; level < map_.levels.size(); ++level) {
     for (uint32_t position = 0; position < map_.levels[level].size(); ++position) {
       if (!states_[level][position].dirty) continue;
+      if (level == 0) EMDB_RETURN_IF_ERROR(LoadChunk(position).status());
       EMDB_RETURN_IF_ERROR(WriteNode(level, position, header->generation));
     }
   }

@@ -49,9 +49,15 @@ class FreeSpace {
   // that they are not in use.
   absl::Status Free(PageRun run);
 
-  // Writes the map and fills in the header's fields on it and on the file's size, which is without
-  // the free pages at the end.
-  absl::Status WriteMap(StoreHeader* header);
+  // From here on allocates only behind all used and pending pages, up to the next Reclaim.
+  absl::Status SearchFromEnd();
+  // When most of the file is free, the page from which on all that is used should move to the
+  // front, so that the file can get shorter: a part of it at a time. UINT32_MAX otherwise.
+  absl::StatusOr<PageId> EndToMove();
+
+  // Writes the map, with those of its pages that stand at `move_from` or behind, and fills in the
+  // header's fields on it and on the file's size, which is without the free pages at the end.
+  absl::Status WriteMap(StoreHeader* header, PageId move_from);
   // The header of `generation` is durable: what was freed becomes pending.
   void Commit(uint64_t generation);
   // Pages freed by generations up to `oldest_generation`, the oldest that is still read, become
@@ -97,6 +103,7 @@ class FreeSpace {
   // Forgets the last map page of a level.
   absl::Status DropLast(uint32_t level);
   absl::Status AdoptShape();
+  void MoveNodes(PageId move_from);
   absl::Status PlaceDirtyNodes(bool* placed);
   absl::Status WriteNode(uint32_t level, uint32_t position, uint64_t generation);
 

@@ -201,7 +201,7 @@ TEST(CheckNodeTest, RefusesOrMakesSafeWhateverBytesAreChanged) {
   std::cout << "seed " << kSeed << "\n";
   std::mt19937_64 random(kSeed);
   size_t refused = 0;
-  for (int round = 0; round < 20000; ++round) {
+  for (int round = 0; round < 5000; ++round) {
     const uint32_t level = round % 2;
     NodeItems items(static_cast<uint8_t>(level));
     for (const std::string& key : RandomKeys(&random, 20)) {
@@ -220,7 +220,7 @@ TEST(CheckNodeTest, RefusesOrMakesSafeWhateverBytesAreChanged) {
       ++refused;
     }
   }
-  EXPECT_GT(refused, 10000u);
+  EXPECT_GT(refused, 2500u);
 }
 
 }  // namespace

@@ -57,7 +57,9 @@ absl::Status PageStore::Checkpoint(uint64_t next_seq, ChangeSource* changes,
   return impl_->Checkpoint(next_seq, changes, progress);
 }
 
-absl::Status PageStore::Compact() { return impl_->Compact(); }
+absl::Status PageStore::Compact(const std::function<void()>& on_generation) {
+  return impl_->Compact(on_generation);
+}
 
 absl::Status PageStore::Verify(const std::function<void(uint64_t, uint64_t)>& progress) {
   return impl_->Verify(progress);

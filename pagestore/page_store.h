@@ -141,8 +141,11 @@ class PageStore {
   absl::Status Checkpoint(uint64_t next_seq, ChangeSource* changes,
                           const std::function<void(uint64_t changes_done)>& progress = nullptr);
 
-  // Rewrites the store densely and gives free space back to the file system, as far as Views allow.
-  absl::Status Compact();
+  // Rewrites the store densely and gives free space back to the file system, as far as Views allow;
+  // for a time the file is longer by the size of its contents. Makes up to three generations;
+  // `on_generation`, if given, is called from this thread after each, so that an owner of a
+  // long-lived View can exchange it for a new one.
+  absl::Status Compact(const std::function<void()>& on_generation = nullptr);
 
   // Reads every page of the newest generation and checks every invariant: checksums and identities,
   // keys in order and within their separators, counts, large values, and that each page is

@@ -23,6 +23,7 @@ namespace {
 constexpr char kPath[] = "dir/damage.emdb";
 constexpr uint64_t kPageSize = 8192;
 constexpr uint64_t kPageHeaderBytes = 40;
+constexpr uint64_t kStoreHeaderBytes = 124;
 
 class PageStoreDamageTest : public testing::Test {
  protected:
@@ -85,13 +86,13 @@ class PageStoreDamageTest : public testing::Test {
 
 TEST_F(PageStoreDamageTest, NoFlippedBitIsServedOrMissed) {
   const char* step_text = std::getenv("EMDB_DAMAGE_STEP");
-  const uint64_t step = step_text == nullptr ? 23 : std::strtoull(step_text, nullptr, 10);
+  const uint64_t step = step_text == nullptr ? 61 : std::strtoull(step_text, nullptr, 10);
   for (uint64_t offset = 0; offset < bytes_.size(); ++offset) {
-    const bool in_header_copy = offset < 2 * kPageSize && offset % 4096 < 136;
-    if (step == 0 || in_header_copy || offset % kPageSize < kPageHeaderBytes) {
+    const bool in_store_header = offset < 2 * kPageSize && offset % 4096 < kStoreHeaderBytes;
+    if (step == 0) {
       for (int bit = 0; bit < 8; ++bit) ASSERT_NO_FATAL_FAILURE(FlipAndCheck(offset, bit));
-    } else if (offset % step == 0) {
-      ASSERT_NO_FATAL_FAILURE(FlipAndCheck(offset, static_cast<int>(offset / step % 8)));
+    } else if (in_store_header || offset % kPageSize < kPageHeaderBytes || offset % step == 0) {
+      ASSERT_NO_FATAL_FAILURE(FlipAndCheck(offset, static_cast<int>(offset % 8)));
     }
   }
 }

@@ -14,9 +14,6 @@
 namespace emdb {
 namespace {
 
-// Compact writes a second time if more than this part of the file, in hundredths, is free then.
-constexpr uint64_t kLooseFile = 5;
-
 // No changes at all.
 class NoChanges : public ChangeSource {
  public:
@@ -90,21 +87,28 @@ absl::Status PageStoreImpl::Checkpoint(uint64_t next_seq, ChangeSource* changes,
                          [&](TreeWriter* writer) { return writer->Merge(changes, progress); });
 }
 
-absl::Status PageStoreImpl::Compact() {
+absl::Status PageStoreImpl::Compact(const std::function<void()>& on_generation) {
   MutexLock lock(&writer_mutex_);
   EMDB_RETURN_IF_ERROR(CheckWritable());
-  const MakeTree rewrite = [](TreeWriter* writer) { return writer->Rewrite(); };
-  EMDB_RETURN_IF_ERROR(WriteGeneration(header_.next_seq, rewrite));
-  // The dense tree stands where the old one left room, mostly at the end: once more, and it moves
-  // to the front, unless a View still reads the old one there.
+  const auto write = [&](const MakeTree& make) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_) {
+    EMDB_RETURN_IF_ERROR(WriteGeneration(header_.next_seq, make));
+    if (on_generation) on_generation();
+    return absl::OkStatus();
+  };
+  // First behind everything, which leaves all in front of it free, and from there to the front.
+  EMDB_RETURN_IF_ERROR(write([this](TreeWriter* writer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(
+                                 writer_mutex_) -> absl::StatusOr<TreeBuilder::Root> {
+    EMDB_RETURN_IF_ERROR(free_space_.SearchFromEnd());
+    return writer->Rewrite();
+  }));
   Reclaim();
-  if (free_space_.free_pages() * 100 > free_space_.file_pages() * kLooseFile) {
-    EMDB_RETURN_IF_ERROR(WriteGeneration(header_.next_seq, rewrite));
+  // Unless a View still reads the old tree there: then the space comes back later.
+  if (free_space_.pending_pages() == 0) {
+    EMDB_RETURN_IF_ERROR(write([](TreeWriter* writer) { return writer->Rewrite(); }));
   }
   // What the last generation freed at the end of the file is given back by the next one.
   NoChanges none;
-  return WriteGeneration(header_.next_seq,
-                         [&](TreeWriter* writer) { return writer->Merge(&none, nullptr); });
+  return write([&none](TreeWriter* writer) { return writer->Merge(&none, nullptr); });
 }
 
 void PageStoreImpl::Reclaim() {
@@ -135,7 +139,8 @@ absl::Status PageStoreImpl::WriteGeneration(uint64_t next_seq, const MakeTree& m
 
 absl::Status PageStoreImpl::WritePages(const MakeTree& make, PageWriter* writer,
                                        StoreHeader* header) {
-  TreeWriter tree_writer(TreeOf(header_), {&free_space_, writer, header->generation});
+  EMDB_ASSIGN_OR_RETURN(const PageId move_from, free_space_.EndToMove());
+  TreeWriter tree_writer(TreeOf(header_), {&free_space_, writer, header->generation, move_from});
   EMDB_ASSIGN_OR_RETURN(const TreeBuilder::Root root, make(&tree_writer));
   const TreeWriter::Difference& difference = tree_writer.difference();
   header->root = root.ref;
@@ -143,7 +148,7 @@ absl::Status PageStoreImpl::WritePages(const MakeTree& make, PageWriter* writer,
   header->records += static_cast<uint64_t>(difference.records);
   header->key_bytes += static_cast<uint64_t>(difference.key_bytes);
   header->value_bytes += static_cast<uint64_t>(difference.value_bytes);
-  return free_space_.WriteMap(header);
+  return free_space_.WriteMap(header, move_from);
 }
 
 absl::Status PageStoreImpl::MakeDurable(const StoreHeader& header) {

@@ -43,7 +43,8 @@ class PageStoreImpl {
 
   absl::Status Checkpoint(uint64_t next_seq, ChangeSource* changes,
                           const TreeWriter::Progress& progress) ABSL_LOCKS_EXCLUDED(writer_mutex_);
-  absl::Status Compact() ABSL_LOCKS_EXCLUDED(writer_mutex_);
+  absl::Status Compact(const std::function<void()>& on_generation)
+      ABSL_LOCKS_EXCLUDED(writer_mutex_);
   absl::Status Verify(const std::function<void(uint64_t, uint64_t)>& progress)
       ABSL_LOCKS_EXCLUDED(writer_mutex_);
   absl::StatusOr<std::string> DescribePage(uint64_t id);

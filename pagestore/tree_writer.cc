@@ -35,15 +35,36 @@ absl::StatusOr<TreeBuilder::Root> TreeWriter::Rewrite() {
 }
 
 absl::StatusOr<TreeBuilder::Root> TreeWriter::Run() {
-  if (tree_.height > 0 && (IsTouched(std::nullopt))) {
+  if (tree_.height > 0) {
+    EMDB_ASSIGN_OR_RETURN(const bool move, IsToMove(tree_.root, tree_.root_level()));
+    if (!move && !IsTouched(std::nullopt)) return TreeBuilder::Root{tree_.root, tree_.height};
     EMDB_RETURN_IF_ERROR(MergeNode(tree_.root, tree_.root_level(), {{}, std::nullopt}));
-  } else if (tree_.height > 0) {
-    return TreeBuilder::Root{tree_.root, tree_.height};
   }
   EMDB_RETURN_IF_ERROR(AppendChanges());
   EMDB_ASSIGN_OR_RETURN(const TreeBuilder::Root root, builder_.Finish());
   EMDB_RETURN_IF_ERROR(target_.writer->Finish());
   return root;
+}
+
+absl::StatusOr<bool> TreeWriter::IsToMove(PageRef ref, uint32_t level) {
+  if (target_.move_from == UINT32_MAX) return false;
+  if (ref.id >= target_.move_from) return true;
+  if (level == 0) return false;
+  EMDB_ASSIGN_OR_RETURN(const PagePin pin, LoadInner(ref, level));
+  const InnerView node(pin.data());
+  for (uint32_t i = 0; i < node.child_count(); ++i) {
+    EMDB_ASSIGN_OR_RETURN(const bool move, IsToMove(node.child(i), level - 1));
+    if (move) return true;
+  }
+  return false;
+}
+
+absl::StatusOr<PagePin> TreeWriter::LoadInner(PageRef ref, uint32_t level) {
+  EMDB_ASSIGN_OR_RETURN(PagePin pin, tree_.cache->Load(ref, level, PageCache::Use::kPoint));
+  if (PageLevelField(pin.data()) != level) {
+    return tree_.file->Corruption(ref.id, "a node of another level than its parent says");
+  }
+  return pin;
 }
 
 bool TreeWriter::IsTouched(const std::optional<std::string_view>& upper) const {
@@ -57,10 +78,7 @@ absl::Status TreeWriter::MergeNode(PageRef ref, uint32_t level, const Bounds& bo
     EMDB_ASSIGN_OR_RETURN(const char* page, ReadLeaf(refs));
     EMDB_RETURN_IF_ERROR(MergeLeaf(page, bounds));
   } else {
-    EMDB_ASSIGN_OR_RETURN(const PagePin pin, tree_.cache->Load(ref, level, PageCache::Use::kPoint));
-    if (PageLevelField(pin.data()) != level) {
-      return tree_.file->Corruption(ref.id, "a node of another level than its parent says");
-    }
+    EMDB_ASSIGN_OR_RETURN(const PagePin pin, LoadInner(ref, level));
     const InnerView node(pin.data());
     if (const uint32_t n = node.separator_count(); n > 0) {
       EMDB_RETURN_IF_ERROR(CheckBounds(ref.id, node.separator(0), node.separator(n - 1), bounds));
@@ -86,7 +104,11 @@ absl::Status TreeWriter::MergeChildren(const InnerView& node, uint32_t level,
       upper.assign(node.prefix()).append(node.tail(i));
       child.upper = upper;
     }
-    if (IsTouched(child.upper) || builder_.WantsNeighbour(level - 1)) {
+    bool rewrite = IsTouched(child.upper) || builder_.WantsNeighbour(level - 1);
+    if (!rewrite) {
+      EMDB_ASSIGN_OR_RETURN(rewrite, IsToMove(node.child(i), level - 1));
+    }
+    if (rewrite) {
       EMDB_RETURN_IF_ERROR(MergeChild(node, i, level, child));
     } else {
       EMDB_RETURN_IF_ERROR(builder_.AddSubtree(lower, node.child(i), level - 1));

@@ -36,6 +36,8 @@ class TreeWriter {
     FreeSpace* free_space = nullptr;
     PageWriter* writer = nullptr;
     uint64_t generation = 0;
+    // Nodes at this page or behind it are written anew, wherever they may go.
+    PageId move_from = UINT32_MAX;
   };
   // How the merged tree differs in what the header counts.
   struct Difference {
@@ -73,7 +75,10 @@ class TreeWriter {
   absl::Status MergeLeaf(const char* page, const Bounds& bounds);
   absl::Status AppendChanges();
 
+  // Whether a node below, or the node itself, is one that is to be moved. Reads inner nodes only.
+  absl::StatusOr<bool> IsToMove(PageRef ref, uint32_t level);
   bool IsTouched(const std::optional<std::string_view>& upper) const;
+  absl::StatusOr<PagePin> LoadInner(PageRef ref, uint32_t level);
   absl::StatusOr<const char*> ReadLeaf(absl::Span<const PageRef> refs);
   absl::Status CopyRecords(const LeafView& leaf, uint32_t begin, uint32_t end);
   absl::Status DropRecord(const LeafView& leaf, uint32_t index);

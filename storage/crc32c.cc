@@ -128,8 +128,8 @@ uint32_t ExtendCrc32c(uint32_t crc, std::string_view data) {
   return ExtendCrc32cPortable(crc, data);
 }
 
-uint32_t ExtendCrc32cPortable(uint32_t initial, std::string_view data) {
-  uint32_t crc = ~initial;
+uint32_t ExtendCrc32cPortable(uint32_t crc, std::string_view data) {
+  crc = ~crc;
   const char* p = data.data();
   const char* const end = p + data.size();
   for (; end - p >= 8; p += 8) {

@@ -41,9 +41,10 @@ TEST(Crc32cTest, PublishedVectors) {
 
 TEST(Crc32cTest, AcceleratedEqualsPortableAtEveryShortLengthAndAlignment) {
   const std::string bytes = RandomBytes(2200, 1);
+  const std::string_view view = bytes;
   for (size_t start = 0; start < 9; ++start) {
     for (size_t size = 0; size <= 1100; ++size) {
-      const std::string_view piece = std::string_view(bytes).substr(start, size);
+      const std::string_view piece = view.substr(start, size);
       ASSERT_EQ(ExtendCrc32c(7, piece), ExtendCrc32cPortable(7, piece)) << start << " " << size;
     }
   }
@@ -53,11 +54,11 @@ TEST(Crc32cTest, AcceleratedEqualsPortableAtRandomLongLengths) {
   constexpr uint64_t kSeed = 2;
   SCOPED_TRACE(kSeed);
   const std::string bytes = RandomBytes(100000, kSeed);
+  const std::string_view view = bytes;
   std::mt19937_64 random(kSeed);
   for (int i = 0; i < 500; ++i) {
     const size_t start = random() % bytes.size();
-    const std::string_view piece =
-        std::string_view(bytes).substr(start, random() % (bytes.size() - start));
+    const std::string_view piece = view.substr(start, random() % (bytes.size() - start));
     const uint32_t initial = static_cast<uint32_t>(random());
     ASSERT_EQ(ExtendCrc32c(initial, piece), ExtendCrc32cPortable(initial, piece))
         << start << " " << piece.size();

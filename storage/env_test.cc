@@ -13,7 +13,6 @@
 #include <thread>
 #include <vector>
 
-#include "storage/aligned_buffer.h"
 #include "storage/fault_env.h"
 #include "storage/mem_env.h"
 #include "storage/posix_env.h"
@@ -316,6 +315,7 @@ TEST_P(EnvTest, ThreadsUseOneFileAtOnce) {
   ASSERT_TRUE(file->Truncate(kThreads * 50 * kBlock).ok());
   std::atomic<int> failures{0};
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
       for (uint64_t i = 0; i < 50; ++i) {
@@ -339,13 +339,6 @@ TEST(PathTest, DirectoryAndFileName) {
   EXPECT_EQ(FileNameOf("a/b/c"), "c");
   EXPECT_EQ(FileNameOf("c"), "c");
   EXPECT_EQ(FileNameOf("a/"), "");
-}
-
-TEST(AlignedBufferTest, IsAlignedAndWhole) {
-  const AlignedBuffer buffer(5000);
-  EXPECT_EQ(buffer.size(), 2 * kDirectAlignment);
-  EXPECT_EQ(reinterpret_cast<uintptr_t>(buffer.data()) % kDirectAlignment, 0u);
-  EXPECT_EQ(AlignedBuffer().size(), 0u);
 }
 
 }  // namespace

@@ -2,14 +2,12 @@
 
 #include <gtest/gtest.h>
 
-#include <array>
 #include <atomic>
 #include <memory>
 #include <thread>
 #include <vector>
 
 #include "storage/splitmix.h"
-#include "storage/thread_ordinal.h"
 
 namespace emdb {
 namespace {
@@ -113,6 +111,7 @@ TEST(EpochTest, MoreThreadsThanSlotsAreSafe) {
   std::atomic<int> inside{0};
   std::atomic<bool> leave{false};
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int i = 0; i < kThreads; ++i) {
     threads.emplace_back([&] {
       EpochGuard outer(&epoch);
@@ -145,6 +144,7 @@ TEST(EpochTest, ReadersNeverSeeWhatWasDestroyed) {
   std::atomic<bool> done{false};
   std::atomic<uint64_t> dead_seen{0};
   std::vector<std::thread> readers;
+  readers.reserve(kReaders);
   for (int i = 0; i < kReaders; ++i) {
     readers.emplace_back([&] {
       while (!done.load()) {
@@ -216,30 +216,6 @@ TEST(EpochTest, ThreadsThatComeAndGoReuseSlots) {
   epoch.Retire([&] { ++destroyed; });
   EXPECT_EQ(epoch.Reclaim(), 0u);
   EXPECT_EQ(destroyed, 1);
-}
-
-TEST(ThreadOrdinalTest, LivingThreadsHaveDifferentOnesAndDeadOnesGiveThemBack) {
-  constexpr size_t kThreads = 50;
-  for (int round = 0; round < 3; ++round) {
-    std::array<size_t, kThreads> ordinals;
-    std::atomic<size_t> ready{0};
-    std::vector<std::thread> threads;
-    for (size_t i = 0; i < kThreads; ++i) {
-      threads.emplace_back([&, i] {
-        ordinals[i] = ThreadOrdinal();
-        ready.fetch_add(1);
-        while (ready.load() != kThreads) std::this_thread::yield();
-        EXPECT_EQ(ThreadOrdinal(), ordinals[i]);
-      });
-    }
-    for (std::thread& thread : threads) thread.join();
-    std::vector<bool> seen(kThreads + 1, false);
-    for (const size_t ordinal : ordinals) {
-      ASSERT_LE(ordinal, kThreads);
-      EXPECT_FALSE(seen[ordinal]);
-      seen[ordinal] = true;
-    }
-  }
 }
 
 }  // namespace

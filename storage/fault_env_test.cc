@@ -415,33 +415,6 @@ TEST(FaultEnvTest, ObserverImagesAreThoseOfPowerCuts) {
   }
 }
 
-TEST(CrashChooserTest, ExhaustiveGivesEachCombinationOnce) {
-  std::set<std::vector<uint32_t>> seen;
-  ExhaustiveChooser chooser;
-  do {
-    std::vector<uint32_t> answers = {chooser.Choose(2)};
-    // A question that depends on an answer.
-    if (answers[0] == 1) answers.push_back(chooser.Choose(3));
-    answers.push_back(chooser.Choose(2));
-    EXPECT_TRUE(seen.insert(answers).second);
-  } while (chooser.Next());
-  EXPECT_EQ(seen.size(), 2u + 3u * 2u);
-}
-
-TEST(CrashChooserTest, RandomIsRepeatableAndReachesEveryAnswer) {
-  std::set<uint32_t> seen;
-  for (uint64_t seed = 0; seed < 50; ++seed) {
-    RandomChooser one(seed);
-    RandomChooser other(seed);
-    for (int i = 0; i < 20; ++i) {
-      const uint32_t answer = one.Choose(3);
-      EXPECT_EQ(answer, other.Choose(3));
-      seen.insert(answer);
-    }
-  }
-  EXPECT_EQ(seen, (std::set<uint32_t>{0, 1, 2}));
-}
-
 // What a random sequence of operations leaves after a full sync equals what was read before.
 TEST(FaultEnvTest, SyncedContentsAreTheContents) {
   for (uint64_t seed = 1; seed <= 30; ++seed) {

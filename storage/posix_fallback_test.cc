@@ -143,6 +143,7 @@ TEST(PosixFallbackTest, EpochsWithoutMembarrierAreSafe) {
     std::atomic<bool> done{false};
     std::atomic<int> dead_seen{0};
     std::vector<std::thread> readers;
+    readers.reserve(2);
     for (int i = 0; i < 2; ++i) {
       readers.emplace_back([&] {
         while (!done.load()) {

@@ -50,6 +50,7 @@ TEST(SparseBytesTest, ZerosEqualHoles) {
 TEST(SparseBytesTest, CopiesMayBeUsedByDifferentThreads) {
   SparseBytes original(std::string(100000, 'a'));
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([copy = original, i]() mutable {
       const std::string mark(1, static_cast<char>('0' + i));

@@ -1,13 +1,16 @@
-// AppendBuffer: the newest part of the log's stream, in the mapped file that a killed process leaves behind, and the
-// place where the stream ends: lsn, seq and segment of the next frame.
+// AppendBuffer: the newest part of the log's stream, in the mapped file that a killed process
+// leaves behind, and the place where the stream ends: lsn, seq and segment of the next frame.
 //
-// Byte L of the stream lies at ring offset L mod size, where it stays until the space is given free and used again.
-// Not thread safe: the log's mutex guards it. The bytes below tail_lsn() do not change (but by Void), so that they
-// may be read without the mutex by whoever makes sure that they are not given free.
+// Byte L of the stream lies at ring offset L mod size, where it stays until the space is given free
+// and used again. Not thread safe: the log's mutex guards it. The bytes below tail_lsn() do not
+// change (but by Void), so that they may be read without the mutex by whoever makes sure that they
+// are not given free.
 //
 // Invariants:
-//  1. free_lsn() <= tail_lsn() <= free_lsn() + size - kSlackBytes, where bytes below free_lsn() are given free.
-//  2. free_lsn() is a multiple of kSegmentBlockBytes: what was written of the last block is kept, since direct I/O
+//  1. free_lsn() <= tail_lsn() <= free_lsn() + size - kSlackBytes, where bytes below free_lsn() are
+//  given free.
+//  2. free_lsn() is a multiple of kSegmentBlockBytes: what was written of the last block is kept,
+//  since direct I/O
 //     writes it again.
 
 #ifndef EMDB_WAL_APPEND_BUFFER_H_
@@ -44,7 +47,8 @@ class AppendBuffer {
   AppendBuffer(std::unique_ptr<RingMapping> ring, const TailSegment& segment, uint64_t lsn,
                uint64_t seq);
 
-  // Whether a record of `payload_bytes` can be appended now. One with more than max_payload_bytes() never can.
+  // Whether a record of `payload_bytes` can be appended now. One with more than max_payload_bytes()
+  // never can.
   Fit FitOf(uint64_t payload_bytes) const;
   uint64_t max_payload_bytes() const { return ring_->size() / 2; }
 
@@ -54,8 +58,8 @@ class AppendBuffer {
   bool AppendWitness(uint64_t durable_seq);
   // Appends a resume frame, for which there is room: what follows has `salt`.
   void AppendResume(uint64_t salt);
-  // Takes note of a record that was written to the segment past the buffer, ending at `end_lsn`. `last_block` are the
-  // bytes [RoundDownToBlock(end_lsn), end_lsn). Everything before it is free.
+  // Takes note of a record that was written to the segment past the buffer, ending at `end_lsn`.
+  // `last_block` are the bytes [RoundDownToBlock(end_lsn), end_lsn). Everything before it is free.
   void SkipRecord(uint64_t end_lsn, std::string_view last_block);
   // Copies `bytes` to [lsn, lsn + bytes.size()), below the tail.
   void Load(uint64_t lsn, std::string_view bytes);
@@ -70,7 +74,8 @@ class AppendBuffer {
   // Gives the whole blocks below `lsn` free.
   void Free(uint64_t lsn) { free_lsn_ = RoundDownToBlock(lsn); }
 
-  // Makes void records of all records in [begin_lsn, end_lsn), a range of whole frames under `salt`.
+  // Makes void records of all records in [begin_lsn, end_lsn), a range of whole frames under
+  // `salt`.
   void Void(uint64_t begin_lsn, uint64_t end_lsn, uint64_t salt);
 
   // The bytes [begin_lsn, end_lsn), none of them given free.

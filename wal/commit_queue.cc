@@ -91,7 +91,8 @@ void CommitQueue::DecideNext(uint32_t served, uint64_t now_nanos) {
     return;
   }
   owner_ = Owner::kLingering;
-  // Without lingering the flusher serves those who wait at once; nobody among them is awake to do it.
+  // Without lingering the flusher serves those who wait at once; nobody among them is awake to do
+  // it.
   target_ = lingers ? served + open_waiters_ : UINT32_MAX;
   const uint64_t linger = std::min(kMaxLingerNanos, mean_sync_nanos_ * 2 / 5);
   linger_until_ = lingers ? now_nanos + linger : now_nanos;

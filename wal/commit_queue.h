@@ -1,16 +1,20 @@
-// CommitQueue: who does the log's I/O, and who rides along. It decides; it touches neither files nor bytes.
+// CommitQueue: who does the log's I/O, and who rides along. It decides; it touches neither files
+// nor bytes.
 //
-// At any time at most one thread owns the I/O. Threads that wait for durability form groups: the open group is
-// served by the next sync, the one before by the sync that is running. The rules:
+// At any time at most one thread owns the I/O. Threads that wait for durability form groups: the
+// open group is served by the next sync, the one before by the sync that is running. The rules:
 //  - Nobody at work: the arriver leads, at once. A lone writer never waits for company.
 //  - A sync at work: wait for the next one.
-//  - After a sync that served several, or during which others arrived, the queue lingers: the next sync starts when
-//    as many have arrived as that, and the last of them leads it, so that no thread is woken for it; or when a short
-//    time has passed, by the flusher. Otherwise the threads split into halves that take turns, and each waits for
-//    two syncs. When lingering does not pay several times in a row it is left off for a while.
+//  - After a sync that served several, or during which others arrived, the queue lingers: the next
+//  sync starts when
+//    as many have arrived as that, and the last of them leads it, so that no thread is woken for
+//    it; or when a short time has passed, by the flusher. Otherwise the threads split into halves
+//    that take turns, and each waits for two syncs. When lingering does not pay several times in a
+//    row it is left off for a while.
 // Each group sleeps on one futex word and is woken at once, when it is served: nobody wakes twice.
 //
-// Not thread safe: the log's mutex guards it, but for Words, on which threads sleep without the mutex.
+// Not thread safe: the log's mutex guards it, but for Words, on which threads sleep without the
+// mutex.
 
 #ifndef EMDB_WAL_COMMIT_QUEUE_H_
 #define EMDB_WAL_COMMIT_QUEUE_H_
@@ -62,7 +66,8 @@ class CommitQueue {
     Group group = 0;
     bool has_sleepers = false;
   };
-  // The owner is done, and owns the I/O no more. `sync_nanos` is how long its sync took, 0 if there was none.
+  // The owner is done, and owns the I/O no more. `sync_nanos` is how long its sync took, 0 if there
+  // was none.
   Served Finish(uint64_t now_nanos, uint64_t sync_nanos);
   // All is over: the open group is to be woken too.
   Served Abort();
@@ -89,10 +94,10 @@ class CommitQueue {
   Group open_group_ = 1;
   uint32_t open_waiters_ = 0;
   bool syncing_ = false;
-  bool leader_waits_ = false;    // the owner is one of those that are served
+  bool leader_waits_ = false;  // the owner is one of those that are served
   uint32_t running_waiters_ = 0;
-  uint32_t late_sleepers_ = 0;   // joined the running group
-  uint32_t target_ = 0;          // of waiters, while lingering
+  uint32_t late_sleepers_ = 0;  // joined the running group
+  uint32_t target_ = 0;         // of waiters, while lingering
   uint64_t linger_until_ = 0;
   uint32_t misses_ = 0;
   uint32_t syncs_off_ = 0;

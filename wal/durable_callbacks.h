@@ -1,7 +1,8 @@
 // DurableCallbacks: functions to be called when a seq is durable, each once, in order of seq.
 //
-// Not thread safe: the log's mutex guards it. Running happens in two steps, so that no function is called under the
-// mutex: the due ones move to a queue, and one thread at a time takes from it and calls.
+// Not thread safe: the log's mutex guards it. Running happens in two steps, so that no function is
+// called under the mutex: the due ones move to a queue, and one thread at a time takes from it and
+// calls.
 
 #ifndef EMDB_WAL_DURABLE_CALLBACKS_H_
 #define EMDB_WAL_DURABLE_CALLBACKS_H_
@@ -32,8 +33,8 @@ class DurableCallbacks {
   // True if some wait for their seq.
   bool waiting() const { return !waiting_.empty(); }
 
-  // The caller is to run what is due: false if there is nothing, or if another thread is at it, which then runs
-  // these too.
+  // The caller is to run what is due: false if there is nothing, or if another thread is at it,
+  // which then runs these too.
   bool StartRunning();
   // The next ones to call, without the mutex; empty: the caller runs no more.
   std::vector<Due> TakeDue();

@@ -36,7 +36,8 @@ FrameReader::FrameReader(std::string_view bytes, const FrameRange& range)
 
 absl::Status FrameReader::Fill(uint64_t lsn, uint64_t size) {
   const bool inside = lsn >= window_lsn_ && lsn + size <= window_lsn_ + window_.size();
-  if (inside) [[likely]] return absl::OkStatus();
+  if (inside) [[likely]]
+    return absl::OkStatus();
   EMDB_CHECK(segment_ != nullptr);
   const uint64_t want = std::min(std::max(size, kWindowBytes), range_.end_lsn - lsn);
   if (buffer_.size() < want) buffer_ = AlignedBuffer(want);
@@ -59,7 +60,8 @@ absl::StatusOr<bool> FrameReader::Peek(uint64_t lsn, uint64_t min_seq, uint64_t 
                                        Frame* frame) {
   EMDB_ASSIGN_OR_RETURN(const bool possible, ReadAt(lsn, frame));
   const FrameHeader& header = frame->header;
-  // Before the checksum: random bytes pass for a header with a length of up to 1 GiB too often to read it all.
+  // Before the checksum: random bytes pass for a header with a length of up to 1 GiB too often to
+  // read it all.
   if (!possible || header.seq < min_seq || header.seq > max_seq) return false;
   const uint64_t size = FrameBytes(header.length);
   EMDB_RETURN_IF_ERROR(Fill(lsn, size));

@@ -1,5 +1,5 @@
-// FrameReader: reads the frames of one segment one after another, from its file or from memory, and tells a frame
-// that is intact and follows the one before from everything else.
+// FrameReader: reads the frames of one segment one after another, from its file or from memory, and
+// tells a frame that is intact and follows the one before from everything else.
 //
 // Not thread safe; several readers of one segment do not disturb each other.
 
@@ -23,7 +23,8 @@ struct Frame {
   std::string_view payload;  // valid until the next call of the reader
 };
 
-// A piece of the stream within one segment: [begin_lsn, end_lsn), whose first frame takes or announces `seq`.
+// A piece of the stream within one segment: [begin_lsn, end_lsn), whose first frame takes or
+// announces `seq`.
 struct FrameRange {
   uint64_t salt = 0;  // of the first frame
   uint64_t begin_lsn = 0;
@@ -38,12 +39,13 @@ class FrameReader {
   // Reads from `bytes`, those of the range, which must outlive it.
   FrameReader(std::string_view bytes, const FrameRange& range);
 
-  // Reads the next frame. False at the end of the range, or when no intact frame with the expected seq is there:
-  // what was expected and found is then in problem(). An error is one of reading the file.
+  // Reads the next frame. False at the end of the range, or when no intact frame with the expected
+  // seq is there: what was expected and found is then in problem(). An error is one of reading the
+  // file.
   absl::StatusOr<bool> Next(Frame* frame);
 
-  // Reads the frame at `lsn` >= this->lsn() whatever its seq, without moving on; false if it is not intact or its seq
-  // is not in [min_seq, max_seq].
+  // Reads the frame at `lsn` >= this->lsn() whatever its seq, without moving on; false if it is not
+  // intact or its seq is not in [min_seq, max_seq].
   absl::StatusOr<bool> Peek(uint64_t lsn, uint64_t min_seq, uint64_t max_seq, Frame* frame);
 
   // Where the next frame is, or should be.

@@ -14,7 +14,8 @@ void FutexWait(const std::atomic<uint32_t>* word, uint32_t expected, uint64_t ti
   timespec timeout = {};
   timeout.tv_sec = static_cast<time_t>(timeout_nanos / 1'000'000'000);
   timeout.tv_nsec = static_cast<long>(timeout_nanos % 1'000'000'000);
-  // The result tells a wake from a timeout, a signal and a changed word; callers look at their own state instead.
+  // The result tells a wake from a timeout, a signal and a changed word; callers look at their own
+  // state instead.
   ::syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected,
             timeout_nanos == kNoTimeout ? nullptr : &timeout, nullptr, 0);
 }

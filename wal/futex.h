@@ -1,6 +1,8 @@
-// Waiting on a 32-bit word until another thread changes it: futex(2), between the threads of this process.
+// Waiting on a 32-bit word until another thread changes it: futex(2), between the threads of this
+// process.
 //
-// std::atomic::wait has no timeout and wakes through a table shared with unrelated words, which costs spurious wakes.
+// std::atomic::wait has no timeout and wakes through a table shared with unrelated words, which
+// costs spurious wakes.
 
 #ifndef EMDB_WAL_FUTEX_H_
 #define EMDB_WAL_FUTEX_H_
@@ -12,7 +14,8 @@ namespace emdb {
 
 inline constexpr uint64_t kNoTimeout = UINT64_MAX;
 
-// Sleeps while *word is `expected`, for at most `timeout_nanos`. May return without reason: callers loop.
+// Sleeps while *word is `expected`, for at most `timeout_nanos`. May return without reason: callers
+// loop.
 void FutexWait(const std::atomic<uint32_t>* word, uint32_t expected,
                uint64_t timeout_nanos = kNoTimeout);
 

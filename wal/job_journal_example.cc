@@ -1,9 +1,10 @@
-// The log as the journal of a job queue: a job is accepted when it is durable, and done when that is; after a crash
-// every accepted job that was not done is found again. Run it twice:
+// The log as the journal of a job queue: a job is accepted when it is durable, and done when that
+// is; after a crash every accepted job that was not done is found again. Run it twice:
 //
 //   bazel run //wal:job_journal_example -- /tmp/jobs.wal
 //
-// Each run takes up what the one before left, accepts three jobs, does all but the last one, and leaves.
+// Each run takes up what the one before left, accepts three jobs, does all but the last one, and
+// leaves.
 
 #include <cstdint>
 #include <cstdio>
@@ -21,7 +22,8 @@
 namespace emdb {
 namespace {
 
-// A queue whose state is what its journal says. A job's number is the seq of the entry that accepted it.
+// A queue whose state is what its journal says. A job's number is the seq of the entry that
+// accepted it.
 class JobQueue {
  public:
   static absl::StatusOr<std::unique_ptr<JobQueue>> Open(const std::string& path) {
@@ -88,7 +90,8 @@ class JobQueue {
 absl::Status Run(const std::string& path) {
   EMDB_ASSIGN_OR_RETURN(const std::unique_ptr<JobQueue> queue, JobQueue::Open(path));
   for (const auto& [number, job] : queue->open_jobs()) {
-    std::printf("left from before: %llu %s\n", static_cast<unsigned long long>(number), job.c_str());
+    std::printf("left from before: %llu %s\n", static_cast<unsigned long long>(number),
+                job.c_str());
   }
   for (const char* job : {"wash", "dry", "fold"}) {
     EMDB_ASSIGN_OR_RETURN(const uint64_t number, queue->Accept(job));

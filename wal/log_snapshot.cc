@@ -6,11 +6,13 @@
 namespace emdb {
 namespace {
 
-absl::Status Damaged(const LogSnapshot& snapshot, const LogPiece& piece, const FrameReader& reader) {
+absl::Status Damaged(const LogSnapshot& snapshot, const LogPiece& piece,
+                     const FrameReader& reader) {
   const bool in_file = piece.segment != nullptr;
   return CorruptionError(in_file ? piece.segment->path() : snapshot.path,
                          in_file ? piece.segment->OffsetOf(reader.lsn()) : reader.lsn(),
-                         reader.problem(), "restore the log from a backup, or salvage what is left");
+                         reader.problem(),
+                         "restore the log from a backup, or salvage what is left");
 }
 
 absl::Status ReplayPiece(const LogSnapshot& snapshot, const LogPiece& piece, uint64_t from_seq,
@@ -37,8 +39,8 @@ absl::Status ReplaySnapshot(const LogSnapshot& snapshot, uint64_t from_seq,
                                               snapshot.first_seq));
   }
   for (size_t i = 0; i < snapshot.pieces.size(); ++i) {
-    const bool ends_before = i + 1 < snapshot.pieces.size() &&
-                             snapshot.pieces[i + 1].range.seq <= from_seq;
+    const bool ends_before =
+        i + 1 < snapshot.pieces.size() && snapshot.pieces[i + 1].range.seq <= from_seq;
     if (ends_before) continue;
     EMDB_RETURN_IF_ERROR(ReplayPiece(snapshot, snapshot.pieces[i], from_seq, visit));
   }

@@ -1,5 +1,5 @@
-// LogSnapshot: what a log held at one moment, as pieces of segments and of memory, and the reading of it. It keeps
-// what it refers to, so truncation does not disturb it.
+// LogSnapshot: what a log held at one moment, as pieces of segments and of memory, and the reading
+// of it. It keeps what it refers to, so truncation does not disturb it.
 
 #ifndef EMDB_WAL_LOG_SNAPSHOT_H_
 #define EMDB_WAL_LOG_SNAPSHOT_H_

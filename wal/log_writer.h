@@ -1,18 +1,24 @@
 // LogWriter: a log that is open for writing: appends, group commit, rotation, truncation.
 //
-// Appenders copy their records into the append buffer under the mutex; checksums of the records are made outside.
-// One thread at a time owns the I/O (commit_queue.h): it writes what the buffer holds to the active segment, starts
-// the segments that were begun in between, and syncs, all without the mutex, so that appends go on. The flusher
-// thread owns it when a deadline of FlushPolicy::Group, a callback or a filling buffer asks for it, and when nobody
-// else serves those who wait.
+// Appenders copy their records into the append buffer under the mutex; checksums of the records are
+// made outside. One thread at a time owns the I/O (commit_queue.h): it writes what the buffer holds
+// to the active segment, starts the segments that were begun in between, and syncs, all without the
+// mutex, so that appends go on. The flusher thread owns it when a deadline of FlushPolicy::Group, a
+// callback or a filling buffer asks for it, and when nobody else serves those who wait.
 //
-// Thread safe, but for Truncate and Close. Lock order: mutex_, then the SegmentPreparer's. Nothing is called back and
-// no I/O is done under mutex_.
+// The code is in three files: log_writer.cc (opening, appending, waiting), log_writer_io.cc (the
+// I/O and the flusher), log_writer_segments.cc (rotation, truncation, snapshots).
+//
+// Thread safe, but for Truncate and Close. Lock order: mutex_, then the SegmentPreparer's. Nothing
+// is called back and no I/O is done under mutex_.
 //
 // Invariants, with the mutex held:
-//  1. durable_lsn_ <= written_lsn_ <= buffer_.tail_lsn(); what is below written_lsn_ is in the segments' files.
-//  2. written_lsn_ is at the start of a frame or of a segment, in segments_.back(), the segment of output_.active().
-//  3. rotations_ are the segments behind that one which were begun, in order; the tail is in the last of them.
+//  1. durable_lsn_ <= written_lsn_ <= buffer_.tail_lsn(); what is below written_lsn_ is in the
+//  segments' files.
+//  2. written_lsn_ is at the start of a frame or of a segment, in segments_.back(), the segment of
+//  output_.active().
+//  3. rotations_ are the segments behind that one which were begun, in order; the tail is in the
+//  last of them.
 //  4. failure_ is OK until output_ has failed; from then on nothing becomes durable.
 
 #ifndef EMDB_WAL_LOG_WRITER_H_
@@ -67,7 +73,8 @@ class LogWriter {
   absl::Status Truncate(uint64_t first_seq) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Close() ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // What a reader that starts now sees: all that is appended, or, after a failure, all that is durable.
+  // What a reader that starts now sees: all that is appended, or, after a failure, all that is
+  // durable.
   LogSnapshot Snapshot() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   uint64_t pending_bytes() const ABSL_LOCKS_EXCLUDED(mutex_);
@@ -103,7 +110,9 @@ class LogWriter {
   absl::Status Resume() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Appending.
-  bool OnEachWrite() const { return options_.flush_policy.kind() == FlushPolicy::Kind::kOnEachWrite; }
+  bool OnEachWrite() const {
+    return options_.flush_policy.kind() == FlushPolicy::Kind::kOnEachWrite;
+  }
   absl::Status CheckWritable() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status MakeRoom(uint64_t payload_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status WaitForSpace() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -145,7 +154,8 @@ class LogWriter {
   void ServeAndUnlock(uint64_t now_nanos) ABSL_UNLOCK_FUNCTION(mutex_);
   bool WriteBehindIsDue() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   uint64_t FlusherDueNanos() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // True if the flusher sleeps past the time it is due: the caller is to wake it, without the mutex.
+  // True if the flusher sleeps past the time it is due: the caller is to wake it, without the
+  // mutex.
   bool FlusherOversleeps() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WakeFlusher();
   void ArmDeadline() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -171,21 +181,21 @@ class LogWriter {
   DurableCallbacks callbacks_ ABSL_GUARDED_BY(mutex_);
   std::deque<std::shared_ptr<Segment>> segments_ ABSL_GUARDED_BY(mutex_);
   std::deque<Rotation> rotations_ ABSL_GUARDED_BY(mutex_);
-  uint64_t active_salt_ ABSL_GUARDED_BY(mutex_);  // of frames at written_
+  uint64_t active_salt_ ABSL_GUARDED_BY(mutex_);       // of frames at written_
   SegmentHeader tail_header_ ABSL_GUARDED_BY(mutex_);  // of the segment the tail is in
   SegmentEnd written_ ABSL_GUARDED_BY(mutex_);
   uint64_t durable_lsn_ ABSL_GUARDED_BY(mutex_);
   uint64_t witnessed_seq_ ABSL_GUARDED_BY(mutex_);
-  uint64_t running_seq_ ABSL_GUARDED_BY(mutex_) = 0;  // the running sync covers what is below; 0: none
+  uint64_t running_seq_ ABSL_GUARDED_BY(mutex_) =
+      0;  // the running sync covers what is below; 0: none
   uint64_t deadline_nanos_ ABSL_GUARDED_BY(mutex_) = kNever;
   uint64_t prepare_at_lsn_ ABSL_GUARDED_BY(mutex_);
   uint32_t claimants_ ABSL_GUARDED_BY(mutex_) = 0;  // wait in AcquireIo
   bool handed_over_ ABSL_GUARDED_BY(mutex_) = false;
   bool exclusive_ ABSL_GUARDED_BY(mutex_) = false;  // appends wait
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);    // the first final error
-  absl::Status write_error_ ABSL_GUARDED_BY(mutex_);
-  uint64_t write_errors_ ABSL_GUARDED_BY(mutex_) = 0;
-  bool write_behind_ ABSL_GUARDED_BY(mutex_) = true;  // off from a failed write to the next good one
+  bool write_behind_ ABSL_GUARDED_BY(mutex_) =
+      true;  // off from a failed write to the next good one
   std::array<FailedGroup, 4> failed_groups_ ABSL_GUARDED_BY(mutex_);
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;

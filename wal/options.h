@@ -37,8 +37,8 @@ class FlushPolicy {
 // How segments are written.
 enum class IoMode {
   kBuffered,  // through the page cache, fdatasync
-  kDirect,    // O_DIRECT in whole blocks, the last one written again by the next group; InvalidArgument from Open
-              // where the file system cannot
+  kDirect,    // O_DIRECT in whole blocks, the last one written again by the next group;
+              // InvalidArgument from Open where the file system cannot
 };
 
 struct WalOptions {
@@ -48,8 +48,8 @@ struct WalOptions {
   // Reads only, changes no byte on disk; a torn tail is passed over. Everything that would write is
   // FailedPrecondition.
   bool read_only = false;
-  // A segment is sealed and another one started when the next record does not fit. 64 KiB to 1 GiB; a record that
-  // is larger gets a segment of its own size.
+  // A segment is sealed and another one started when the next record does not fit. 64 KiB to 1 GiB;
+  // a record that is larger gets a segment of its own size.
   uint64_t segment_size_bytes = uint64_t{64} << 20;
   // Appends wait when this much is not yet written. A power of two, 64 KiB to 1 GiB.
   uint64_t append_buffer_size_bytes = uint64_t{4} << 20;

@@ -75,7 +75,8 @@ bool FrameIsIntact(const FrameHeader& header, const FramePlace& place, std::stri
 }
 
 uint64_t NextSalt(uint64_t salt) {
-  // The finalizer of splitmix64 (S. Vigna, 2015): a permutation without short cycles from random starts.
+  // The finalizer of splitmix64 (S. Vigna, 2015): a permutation without short cycles from random
+  // starts.
   uint64_t z = salt + 0x9E3779B97F4A7C15u;
   z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
   z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "storage/coding.h"
 #include "storage/status.h"
 #include "wal/segment_chain.h"
 #include "wal/tail_scan.h"
@@ -16,19 +15,12 @@ namespace {
 constexpr uint64_t kFirstSegmentBytes = 1 << 20;
 constexpr uint64_t kCopyBytes = 1 << 20;
 
-uint64_t RandomNumber(Env* env) {
-  char bytes[8];
-  env->FillRandom(bytes, sizeof(bytes));
-  return Load64(bytes);
-}
-
 // Makes the segment with `header` durable under a spare name.
 absl::StatusOr<std::shared_ptr<Segment>> MakeSegment(LogFiles* files, const WalOptions& options,
                                                      const SegmentHeader& header, bool is_first) {
-  EMDB_ASSIGN_OR_RETURN(
-      std::shared_ptr<Segment> segment,
-      Segment::Create(files->env(), files->NewSparePath(), header.capacity_bytes,
-                      Segment::AccessFor(options.io_mode)));
+  EMDB_ASSIGN_OR_RETURN(std::shared_ptr<Segment> segment,
+                        Segment::Create(files->env(), files->NewSparePath(), header.capacity_bytes,
+                                        Segment::AccessFor(options.io_mode)));
   segment->Renew(header, is_first);
   const uint64_t zeroed = std::min(header.capacity_bytes, kFirstSegmentBytes);
   EMDB_RETURN_IF_ERROR(segment->WriteZeros(0, zeroed));
@@ -37,7 +29,8 @@ absl::StatusOr<std::shared_ptr<Segment>> MakeSegment(LogFiles* files, const WalO
   return segment;
 }
 
-// Puts the pieces of a tail into the files that they belong to, and starts a new segment behind them.
+// Puts the pieces of a tail into the files that they belong to, and starts a new segment behind
+// them.
 class TailRepair {
  public:
   TailRepair(LogFiles* files, const WalOptions& options, const BufferImage& buffer)
@@ -54,7 +47,7 @@ class TailRepair {
       end = EndOf(scan, i);
     }
     const SegmentHeader header =
-        HeaderAfter(log->segments.back()->header(), end, RandomNumber(files_->env()),
+        HeaderAfter(log->segments.back()->header(), end, RandomSalt(files_->env()),
                     FirstCapacityBytes(options_));
     EMDB_ASSIGN_OR_RETURN(std::shared_ptr<Segment> fresh,
                           MakeSegment(files_, options_, header, KeepsFirst(header, *log)));
@@ -85,9 +78,8 @@ class TailRepair {
   absl::Status MakeDurable(const TailScan& scan, size_t count, Segment* last) {
     if (count == 0) return absl::OkStatus();
     if (last->state().mark != SegmentMark::kOpen) {
-      EMDB_RETURN_IF_ERROR(last->ChangeState([](SegmentState* state) {
-        *state = SegmentState{.is_first = state->is_first};
-      }));
+      EMDB_RETURN_IF_ERROR(last->ChangeState(
+          [](SegmentState* state) { *state = SegmentState{.is_first = state->is_first}; }));
       // Before the frames: bytes behind a closed mark would be taken for none at all.
       EMDB_RETURN_IF_ERROR(last->Sync());
     }
@@ -125,8 +117,7 @@ class TailRepair {
     // A copy in aligned memory, for direct I/O.
     const AlignedBuffer copy(bytes);
     std::memcpy(copy.data(), buffer_.View(range.begin_lsn, bytes).data(), bytes);
-    EMDB_RETURN_IF_ERROR(
-        segment->Write(range.begin_lsn, std::string_view(copy.data(), bytes)));
+    EMDB_RETURN_IF_ERROR(segment->Write(range.begin_lsn, std::string_view(copy.data(), bytes)));
     EMDB_RETURN_IF_ERROR(segment->Sync());
     return Install(std::move(segment), log);
   }
@@ -148,8 +139,8 @@ void KeepTail(const TailScan& scan, const BufferImage& buffer, RecoveredLog* log
   }
 }
 
-absl::StatusOr<BufferImage> LoadBuffer(LogFiles* files, const LogFiles::Listing& listing) {
-  if (listing.has_buffer) return BufferImage::Load(files->env(), files->BufferPath());
+absl::StatusOr<BufferImage> OpenBuffer(LogFiles* files, const LogFiles::Listing& listing) {
+  if (listing.has_buffer) return BufferImage::Open(files->env(), files->BufferPath());
   return BufferImage();
 }
 
@@ -187,19 +178,18 @@ void TakeClosedEnd(RecoveredLog* log) {
 
 absl::StatusOr<RecoveredLog> OpenLog(LogFiles* files, const LogFiles::Listing& listing,
                                      const WalOptions& options) {
-  const Segment::Access access = options.read_only ? Segment::Access::kReadOnly
-                                                   : Segment::AccessFor(options.io_mode);
-  EMDB_ASSIGN_OR_RETURN(SegmentChain chain,
-                        OpenChain(files, listing, access, options.store_id));
+  const Segment::Access access =
+      options.read_only ? Segment::Access::kReadOnly : Segment::AccessFor(options.io_mode);
+  EMDB_ASSIGN_OR_RETURN(SegmentChain chain, OpenChain(files, listing, access, options.store_id));
   RecoveredLog log;
   log.segments = std::move(chain.segments);
-  EMDB_ASSIGN_OR_RETURN(const BufferImage buffer, LoadBuffer(files, listing));
-  EMDB_ASSIGN_OR_RETURN(const bool closed,
-                        WasClosed(files, listing, *log.segments.back(), buffer));
+  EMDB_ASSIGN_OR_RETURN(BufferImage buffer, OpenBuffer(files, listing));
+  EMDB_ASSIGN_OR_RETURN(const bool closed, WasClosed(files, listing, *log.segments.back(), buffer));
   TailScan scan;
   if (closed) {
     TakeClosedEnd(&log);
   } else {
+    EMDB_RETURN_IF_ERROR(buffer.Load());
     EMDB_ASSIGN_OR_RETURN(scan, ScanTail(*log.segments.back(), buffer));
     log.next_seq = scan.end_seq;
     log.report.records_from_buffer = scan.records_from_buffer;
@@ -240,7 +230,7 @@ absl::StatusOr<RecoveredLog> CreateLog(LogFiles* files, const LogFiles::Listing&
     files->env()->FillRandom(reinterpret_cast<char*>(header.store_id.data()),
                              header.store_id.size());
   }
-  header.salt = RandomNumber(files->env());
+  header.salt = RandomSalt(files->env());
   header.number = 1;
   header.capacity_bytes = FirstCapacityBytes(options);
   EMDB_ASSIGN_OR_RETURN(std::shared_ptr<Segment> segment,

@@ -10,7 +10,8 @@
 namespace emdb {
 namespace {
 
-// Writes up to this size are copied into one piece with the zeros behind them; longer ones take two writes.
+// Writes up to this size are copied into one piece with the zeros behind them; longer ones take two
+// writes.
 constexpr size_t kBounceBytes = 64 << 10;
 
 struct Files {
@@ -53,13 +54,12 @@ absl::StatusOr<std::shared_ptr<Segment>> Segment::Open(Env* env, const std::stri
   EMDB_ASSIGN_OR_RETURN(const size_t got, reader.ReadAt(0, sizeof(block), block));
   SegmentHeader header;
   SegmentState state;
-  EMDB_RETURN_IF_ERROR(
-      DecodeSegmentBlock(std::string_view(block, got), path, &header, &state));
+  EMDB_RETURN_IF_ERROR(DecodeSegmentBlock(std::string_view(block, got), path, &header, &state));
   EMDB_ASSIGN_OR_RETURN(const uint64_t size, reader.Size());
   if (size < header.file_bytes()) {
-    return CorruptionError(path, size,
-                           absl::StrCat("the file ends here, expected ", header.file_bytes(), " bytes"),
-                           "it was cut short: restore the log from a backup, or salvage what is left");
+    return CorruptionError(
+        path, size, absl::StrCat("the file ends here, expected ", header.file_bytes(), " bytes"),
+        "it was cut short: restore the log from a backup, or salvage what is left");
   }
   std::shared_ptr<Segment> segment(
       new Segment(path, std::move(files.file), std::move(files.buffered_reader)));

@@ -1,11 +1,13 @@
-// Segment: one file of the log, open. It puts bytes of the stream at their place, rewrites the first block, and
-// syncs; it does not know frames.
+// Segment: one file of the log, open. It puts bytes of the stream at their place, rewrites the
+// first block, and syncs; it does not know frames.
 //
-// Thread safe, but for Write, which is for one thread at a time. Bytes on disk: wal/FORMAT.md, "Segment files".
+// Thread safe, but for Write, which is for one thread at a time. Bytes on disk: wal/FORMAT.md,
+// "Segment files".
 //
 // Invariants:
 //  1. The byte with lsn L is at offset kSegmentBlockBytes + L - header().base_lsn of the file.
-//  2. The file has header().file_bytes() bytes from the moment it is made, with their space reserved.
+//  2. The file has header().file_bytes() bytes from the moment it is made, with their space
+//  reserved.
 
 #ifndef EMDB_WAL_SEGMENT_H_
 #define EMDB_WAL_SEGMENT_H_
@@ -42,9 +44,9 @@ class Segment {
   static absl::StatusOr<std::shared_ptr<Segment>> Create(Env* env, const std::string& path,
                                                          uint64_t capacity_bytes, Access access);
 
-  // Writes bytes [from_lsn, end) of the stream. `blocks` are those of [RoundDownToBlock(from_lsn), end): with
-  // direct I/O whole blocks are written, the rest of the last one as zeros. Not synced. After an error any part of
-  // [from_lsn, end) may be written.
+  // Writes bytes [from_lsn, end) of the stream. `blocks` are those of [RoundDownToBlock(from_lsn),
+  // end): with direct I/O whole blocks are written, the rest of the last one as zeros. Not synced.
+  // After an error any part of [from_lsn, end) may be written.
   absl::Status Write(uint64_t from_lsn, std::string_view blocks);
 
   // Durable on return: everything written before. An error is final (see File::SyncData).
@@ -52,15 +54,16 @@ class Segment {
 
   // Writes the first block with the state as it is. Not synced.
   absl::Status WriteBlock() ABSL_LOCKS_EXCLUDED(mutex_);
-  // Changes the state and writes the first block; after an error the state is as before. Not synced.
+  // Changes the state and writes the first block; after an error the state is as before. Not
+  // synced.
   absl::Status ChangeState(const std::function<void(SegmentState*)>& change)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Reads bytes [lsn, lsn + size) of the stream, all inside of the segment.
   absl::Status Read(uint64_t lsn, size_t size, char* to) const;
 
-  // Overwrites bytes [begin, end) of the room with zeros, which must not hold a frame: later writes there change no
-  // file-system metadata. Not synced.
+  // Overwrites bytes [begin, end) of the room with zeros, which must not hold a frame: later writes
+  // there change no file-system metadata. Not synced.
   absl::Status WriteZeros(uint64_t begin, uint64_t end);
 
   // Makes it another segment, in memory only. Nobody else may use it at the time.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "storage/coding.h"
 #include "storage/status.h"
 
 namespace emdb {
@@ -58,11 +59,11 @@ absl::Status CheckFollows(const Segment& next, const Segment& old) {
                        b.prev_end_lsn >= a.base_lsn && b.prev_end_lsn <= a.end_lsn() &&
                        b.first_seq >= a.first_seq;
   if (follows) return absl::OkStatus();
-  return CorruptionError(next.path(), 0,
-                         absl::StrCat("segment ", b.number, ", from seq ", b.first_seq,
-                                      ", does not follow segment ", a.number, " in ", old.path(),
-                                      ": what was between them is missing"),
-                         kAdvice);
+  return CorruptionError(
+      next.path(), 0,
+      absl::StrCat("segment ", b.number, ", from seq ", b.first_seq, ", does not follow segment ",
+                   a.number, " in ", old.path(), ": what was between them is missing"),
+      kAdvice);
 }
 
 // The position of the segment that the log starts with.
@@ -71,17 +72,18 @@ absl::StatusOr<size_t> FindFirst(const Segments& segments) {
     if (segments[i]->state().is_first) return i;
   }
   const Segment& oldest = *segments.front();
-  return CorruptionError(oldest.path(), 0,
-                         absl::StrCat("the oldest segment, from seq ", oldest.header().first_seq,
-                                      ", is not the first of the log: what was before it is missing"),
-                         kAdvice);
+  return CorruptionError(
+      oldest.path(), 0,
+      absl::StrCat("the oldest segment, from seq ", oldest.header().first_seq,
+                   ", is not the first of the log: what was before it is missing"),
+      kAdvice);
 }
 
 absl::Status CheckLast(const Segment& last, bool has_active, const std::string& active_path) {
   const bool is_active = last.path() == active_path;
   if (has_active && !is_active) {
-    return CorruptionError(active_path, 0,
-                           absl::StrCat("it is older than the sealed segment ", last.path()), kAdvice);
+    return CorruptionError(
+        active_path, 0, absl::StrCat("it is older than the sealed segment ", last.path()), kAdvice);
   }
   if (last.state().mark != SegmentMark::kSealed) return absl::OkStatus();
   return CorruptionError(last.path(), 0,
@@ -91,6 +93,12 @@ absl::Status CheckLast(const Segment& last, bool has_active, const std::string& 
 }
 
 }  // namespace
+
+uint64_t RandomSalt(Env* env) {
+  char salt[8];
+  env->FillRandom(salt, sizeof(salt));
+  return Load64(salt);
+}
 
 SegmentHeader HeaderAfter(const SegmentHeader& old, const SegmentEnd& end, uint64_t salt,
                           uint64_t capacity_bytes) {
@@ -121,12 +129,15 @@ absl::Status InstallSegment(LogFiles* files, Segment* old, Segment* next) {
   // Before anything in the new segment is acknowledged.
   EMDB_RETURN_IF_ERROR(files->SyncDirectory());
   if (seals) {
-    // It only helps to notice that the segment behind is missing: not worth a sync, nor to fail for.
+    // It only helps to notice that the segment behind is missing: not worth a sync, nor to fail
+    // for.
     old->ChangeState([&header](SegmentState* state) {
          state->mark = SegmentMark::kSealed;
          state->end_lsn = header.prev_end_lsn;
          state->end_seq = header.first_seq;
-       }).IgnoreError();
+         state->end_salt = 0;
+       })
+        .IgnoreError();
   }
   return absl::OkStatus();
 }
@@ -141,9 +152,8 @@ absl::StatusOr<SegmentChain> OpenChain(LogFiles* files, const LogFiles::Listing&
     EMDB_RETURN_IF_ERROR(
         CheckStore(*segment, store_id.value_or(segments.back()->header().store_id)));
   }
-  std::sort(segments.begin(), segments.end(), [](const auto& a, const auto& b) {
-    return a->header().number < b->header().number;
-  });
+  std::sort(segments.begin(), segments.end(),
+            [](const auto& a, const auto& b) { return a->header().number < b->header().number; });
   EMDB_RETURN_IF_ERROR(CheckLast(*segments.back(), listing.has_active, files->ActivePath()));
   EMDB_ASSIGN_OR_RETURN(const size_t first, FindFirst(segments));
   for (size_t i = first + 1; i < segments.size(); ++i) {

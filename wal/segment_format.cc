@@ -13,7 +13,9 @@
 namespace emdb {
 namespace {
 
-constexpr char kMagic[] = "\x89" "EMWAL\r\n";
+constexpr char kMagic[] =
+    "\x89"
+    "EMWAL\r\n";
 constexpr size_t kMagicBytes = 8;
 constexpr uint32_t kVersion = 1;
 // Features that a reader must know; none yet.
@@ -66,16 +68,17 @@ bool IsZero(std::string_view bytes) {
 absl::Status CheckVersion(std::string_view sector, std::string_view path) {
   const uint32_t version = Load32(sector.data() + kVersionOffset);
   if (version != kVersion) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(ToAbsl(path), ": log format version ", version, ", this program reads version ",
-                     kVersion, ": open it with the program that wrote it"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        ToAbsl(path), ": log format version ", version, ", this program reads version ", kVersion,
+        ": open it with the program that wrote it"));
   }
   const uint32_t unknown =
       Load32(sector.data() + kIncompatibleOffset) & ~kKnownIncompatibleFeatures;
   if (unknown != 0) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        ToAbsl(path), ": log format features ", absl::Hex(unknown), " (bits) are not known, known are ",
-        absl::Hex(kKnownIncompatibleFeatures), ": open it with the program that wrote it"));
+    return absl::FailedPreconditionError(
+        absl::StrCat(ToAbsl(path), ": log format features ", absl::Hex(unknown),
+                     " (bits) are not known, known are ", absl::Hex(kKnownIncompatibleFeatures),
+                     ": open it with the program that wrote it"));
   }
   return absl::OkStatus();
 }
@@ -98,21 +101,22 @@ absl::Status DecodeHeader(std::string_view sector, std::string_view path, Segmen
   header->prev_salt = Load64(p + kPrevSaltOffset);
   header->prev_end_lsn = Load64(p + kPrevEndLsnOffset);
   constexpr uint64_t kMaxLsn = uint64_t{1} << 62;
-  const bool possible =
-      header->base_lsn % kSegmentBlockBytes == 0 && header->base_lsn < kMaxLsn &&
-      header->capacity_bytes % kSegmentBlockBytes == 0 && header->capacity_bytes < kMaxLsn &&
-      header->capacity_bytes > 0 && header->first_seq <= kMaxSeq &&
-      header->prev_end_lsn <= header->base_lsn && Load32(p + kReserved20Offset) == 0 &&
-      IsZero(sector.substr(kHeaderEnd, kSectorCrcOffset - kHeaderEnd));
+  const bool possible = header->base_lsn % kSegmentBlockBytes == 0 && header->base_lsn < kMaxLsn &&
+                        header->capacity_bytes % kSegmentBlockBytes == 0 &&
+                        header->capacity_bytes < kMaxLsn && header->capacity_bytes > 0 &&
+                        header->first_seq <= kMaxSeq && header->prev_end_lsn <= header->base_lsn &&
+                        Load32(p + kReserved20Offset) == 0 &&
+                        IsZero(sector.substr(kHeaderEnd, kSectorCrcOffset - kHeaderEnd));
   if (possible) return absl::OkStatus();
   return CorruptionError(path, 0, "segment header with impossible fields", kAdvice);
 }
 
-absl::Status DecodeState(std::string_view sector, std::string_view path, const SegmentHeader& header,
-                         SegmentState* state) {
+absl::Status DecodeState(std::string_view sector, std::string_view path,
+                         const SegmentHeader& header, SegmentState* state) {
   const char* const p = sector.data();
   if (!SectorIsIntact(sector) || Load64(p + kStateSaltOffset) != header.salt) {
-    return CorruptionError(path, kStateOffset, "segment state with a wrong checksum or salt", kAdvice);
+    return CorruptionError(path, kStateOffset, "segment state with a wrong checksum or salt",
+                           kAdvice);
   }
   const uint32_t mark = Load32(p + kMarkOffset);
   const uint32_t flags = Load32(p + kFlagsOffset);
@@ -121,14 +125,14 @@ absl::Status DecodeState(std::string_view sector, std::string_view path, const S
   state->end_lsn = Load64(p + kEndLsnOffset);
   state->end_seq = Load64(p + kEndSeqOffset);
   state->end_salt = Load64(p + kEndSaltOffset);
-  const bool open = state->mark == SegmentMark::kOpen;
-  const bool ends_inside =
-      state->end_lsn >= header.base_lsn && state->end_lsn <= header.end_lsn() &&
-      state->end_lsn % kFrameAlignment == 0 && state->end_seq >= header.first_seq &&
-      state->end_seq <= kMaxSeq + 1;
+  const bool nowhere = state->end_lsn == 0 && state->end_seq == 0 && state->end_salt == 0;
+  const bool ends_inside = state->end_lsn >= header.base_lsn &&
+                           state->end_lsn <= header.end_lsn() &&
+                           state->end_lsn % kFrameAlignment == 0 &&
+                           state->end_seq >= header.first_seq && state->end_seq <= kMaxSeq + 1;
   const bool possible = mark >= 1 && mark <= 3 && (flags & ~kIsFirstFlag) == 0 &&
-                        (open ? state->end_lsn == 0 && state->end_seq == 0 : ends_inside) &&
-                        (state->mark == SegmentMark::kClosed || state->end_salt == 0) &&
+                        (ends_inside || (nowhere && state->mark == SegmentMark::kOpen)) &&
+                        (state->mark != SegmentMark::kSealed || state->end_salt == 0) &&
                         IsZero(sector.substr(kStateEnd, kSectorCrcOffset - kStateEnd));
   if (possible) return absl::OkStatus();
   return CorruptionError(path, kStateOffset, "segment state with impossible fields", kAdvice);

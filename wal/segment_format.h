@@ -1,5 +1,5 @@
-// The first block of a segment file: a header that is written once, and a state that changes. Described in
-// wal/FORMAT.md, "Segment files". Pure functions, thread safe.
+// The first block of a segment file: a header that is written once, and a state that changes.
+// Described in wal/FORMAT.md, "Segment files". Pure functions, thread safe.
 
 #ifndef EMDB_WAL_SEGMENT_FORMAT_H_
 #define EMDB_WAL_SEGMENT_FORMAT_H_
@@ -13,12 +13,17 @@
 
 namespace emdb {
 
-// Size of the first block, and what a segment's base lsn and capacity are multiples of: with it, the offset of a
-// frame within its block is the same in the file, in the stream and in the append buffer.
+// Size of the first block, and what a segment's base lsn and capacity are multiples of: with it,
+// the offset of a frame within its block is the same in the file, in the stream and in the append
+// buffer.
 inline constexpr uint64_t kSegmentBlockBytes = 4096;
 
-constexpr uint64_t RoundDownToBlock(uint64_t n) { return n / kSegmentBlockBytes * kSegmentBlockBytes; }
-constexpr uint64_t RoundUpToBlock(uint64_t n) { return RoundDownToBlock(n + kSegmentBlockBytes - 1); }
+constexpr uint64_t RoundDownToBlock(uint64_t n) {
+  return n / kSegmentBlockBytes * kSegmentBlockBytes;
+}
+constexpr uint64_t RoundUpToBlock(uint64_t n) {
+  return RoundDownToBlock(n + kSegmentBlockBytes - 1);
+}
 
 struct SegmentHeader {
   StoreId store_id{};
@@ -43,16 +48,19 @@ enum class SegmentMark : uint32_t {
 struct SegmentState {
   SegmentMark mark = SegmentMark::kOpen;
   bool is_first = false;  // no segment before it is needed
-  uint64_t end_lsn = 0;   // where its frames end; 0 while open
-  uint64_t end_seq = 0;   // the seq behind its last record; 0 while open
-  uint64_t end_salt = 0;  // of a frame at end_lsn; 0 unless closed
+  // Closed, sealed: where its frames end. Open: where the log was closed last, and went on with a
+  // resume frame; 0 if it was not. All below is durable.
+  uint64_t end_lsn = 0;
+  uint64_t end_seq = 0;  // of the record behind
+  uint64_t end_salt =
+      0;  // closed: of a frame at end_lsn; open: of what is behind the resume frame; sealed: 0
 };
 
 // Writes the kSegmentBlockBytes at `to`.
 void EncodeSegmentBlock(const SegmentHeader& header, const SegmentState& state, char* to);
 
-// Reads the block `from` of the file `path`. DataLoss if it is damaged, FailedPrecondition, naming found and
-// expected, if it is of a newer format.
+// Reads the block `from` of the file `path`. DataLoss if it is damaged, FailedPrecondition, naming
+// found and expected, if it is of a newer format.
 absl::Status DecodeSegmentBlock(std::string_view from, std::string_view path, SegmentHeader* header,
                                 SegmentState* state);
 

@@ -1,14 +1,15 @@
-// SegmentPreparer: has the next segment's file ready before it is needed, so that starting a segment costs nobody a
-// wait for the disk.
+// SegmentPreparer: has the next segment's file ready before it is needed, so that starting a
+// segment costs nobody a wait for the disk.
 //
-// A new file is reserved first (that is when no space shows), and then overwritten with zeros in small, paced pieces
-// in the background: writes to blocks that were written before change no file-system metadata. Who needs it earlier
-// gets it as it is; the rest are reserved, unwritten blocks, whose first sync costs a little more. A sealed segment
-// that is no longer needed is better still, and is used again. Files grow fourfold from one to the next until they have the
-// full size, so that a small log stays small.
+// A new file is reserved first (that is when no space shows), and then overwritten with zeros in
+// small, paced pieces in the background: writes to blocks that were written before change no
+// file-system metadata. Who needs it earlier gets it as it is; the rest are reserved, unwritten
+// blocks, whose first sync costs a little more. A sealed segment that is no longer needed is better
+// still, and is used again. Files grow fourfold from one to the next until they have the full size,
+// so that a small log stays small.
 //
-// Thread safe. Its thread starts with the first request. Its mutex is taken under the log's, never the other way
-// round.
+// Thread safe. Its thread starts with the first request. Its mutex is taken under the log's, never
+// the other way round.
 
 #ifndef EMDB_WAL_SEGMENT_PREPARER_H_
 #define EMDB_WAL_SEGMENT_PREPARER_H_
@@ -43,10 +44,11 @@ class SegmentPreparer {
 
   // Has a segment made in the background, if none is ready.
   void Request() ABSL_LOCKS_EXCLUDED(mutex_);
-  // A ready segment with room for at least `min_bytes`, in memory not yet renewed; null if there is none. Waits for
-  // no I/O.
+  // A ready segment with room for at least `min_bytes`, in memory not yet renewed; null if there is
+  // none. Waits for no I/O.
   std::shared_ptr<Segment> TryTake(uint64_t min_bytes) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Returns when TryTake(min_bytes) can be expected to succeed, or with the error of the attempt to make one.
+  // Returns when TryTake(min_bytes) can be expected to succeed, or with the error of the attempt to
+  // make one.
   absl::Status Await(uint64_t min_bytes) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // True if Offer would take a segment of this size.
@@ -54,7 +56,8 @@ class SegmentPreparer {
   // Gives back a segment that nobody uses, under a spare name that is durable. False: not wanted.
   bool Offer(const std::shared_ptr<Segment>& segment) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Stops the thread and removes the files of ready segments. Later calls find nothing and get FailedPrecondition.
+  // Stops the thread and removes the files of ready segments. Later calls find nothing and get
+  // FailedPrecondition.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
   Counts counts() const ABSL_LOCKS_EXCLUDED(mutex_);
@@ -75,7 +78,7 @@ class SegmentPreparer {
   mutable Mutex mutex_;
   CondVar changed_;
   std::shared_ptr<Segment> fresh_ ABSL_GUARDED_BY(mutex_);
-  uint64_t zeroed_ ABSL_GUARDED_BY(mutex_) = 0;  // bytes of fresh_
+  uint64_t zeroed_ ABSL_GUARDED_BY(mutex_) = 0;   // bytes of fresh_
   bool zeroing_ ABSL_GUARDED_BY(mutex_) = false;  // fresh_ is in use by the thread
   std::shared_ptr<Segment> recycled_ ABSL_GUARDED_BY(mutex_);
   uint64_t next_capacity_ ABSL_GUARDED_BY(mutex_);

@@ -38,10 +38,12 @@ absl::Status SegmentWriter::SyncSegment(Segment* segment) {
   return Final(status);
 }
 
-absl::Status SegmentWriter::Resume(uint64_t from_lsn, std::string_view blocks) {
-  EMDB_RETURN_IF_ERROR(active_->ChangeState(
-      [](SegmentState* state) { *state = SegmentState{.is_first = state->is_first}; }));
-  EMDB_RETURN_IF_ERROR(Write(from_lsn, blocks));
+absl::Status SegmentWriter::Resume(std::string_view blocks, uint64_t salt) {
+  EMDB_RETURN_IF_ERROR(active_->ChangeState([salt](SegmentState* state) {
+    state->mark = SegmentMark::kOpen;
+    state->end_salt = salt;
+  }));
+  EMDB_RETURN_IF_ERROR(Write(active_->state().end_lsn, blocks));
   // Before the first append: with the mark in place, what is behind it would not be looked for.
   return Sync();
 }
@@ -59,8 +61,8 @@ absl::Status SegmentWriter::WriteFrame(const LongFrame& frame, std::string_view 
   EncodeFrameHeader(frame.header, header);
   const std::string padding(
       FrameBytes(frame.payload.size()) - kFrameHeaderBytes - frame.payload.size(), '\0');
-  const std::string_view parts[] = {
-      before, std::string_view(header, sizeof(header)), frame.payload, padding};
+  const std::string_view parts[] = {before, std::string_view(header, sizeof(header)), frame.payload,
+                                    padding};
 
   const AlignedBuffer piece(kPieceBytes);
   uint64_t piece_lsn = RoundDownToBlock(frame.lsn);
@@ -92,8 +94,7 @@ absl::Status SegmentWriter::Sync() {
   return absl::OkStatus();
 }
 
-absl::Status SegmentWriter::WriteHeader(Segment* next, const SegmentHeader& header,
-                                        bool is_first) {
+absl::Status SegmentWriter::WriteHeader(Segment* next, const SegmentHeader& header, bool is_first) {
   next->Renew(header, is_first);
   EMDB_RETURN_IF_ERROR(next->WriteBlock());
   // Before its first record, and before it has a name that means something.
@@ -126,7 +127,9 @@ absl::Status SegmentWriter::MarkFirst(Segment* segment) {
 }
 
 absl::Status SegmentWriter::MarkClosed(const SegmentEnd& end, uint64_t salt) {
-  EMDB_CHECK(!dirty_);
+  // A turn that makes no record durable does not sync, but may have written: a void, the end of a
+  // failed group.
+  EMDB_RETURN_IF_ERROR(Sync());
   EMDB_RETURN_IF_ERROR(active_->ChangeState([&end, salt](SegmentState* state) {
     state->mark = SegmentMark::kClosed;
     state->end_lsn = end.lsn;

@@ -1,7 +1,8 @@
-// SegmentWriter: the I/O of a running log: writes the stream into the active segment, starts the next one, and tells
-// errors after which the log can go on from those after which it cannot.
+// SegmentWriter: the I/O of a running log: writes the stream into the active segment, starts the
+// next one, and tells errors after which the log can go on from those after which it cannot.
 //
-// For the owner of the log's I/O (commit_queue.h), without the log's mutex; the counters may be read by anybody.
+// For the owner of the log's I/O (commit_queue.h), without the log's mutex; the counters may be
+// read by anybody.
 
 #ifndef EMDB_WAL_SEGMENT_WRITER_H_
 #define EMDB_WAL_SEGMENT_WRITER_H_
@@ -25,9 +26,10 @@ class SegmentWriter {
   // `active` is in place and all in it is durable. `files` must outlive it.
   SegmentWriter(LogFiles* files, std::shared_ptr<Segment> active);
 
-  // Goes on with an active segment that is marked as closed: takes the mark away and writes a resume frame in one
-  // sync. Either may reach the disk without the other.
-  absl::Status Resume(uint64_t from_lsn, std::string_view blocks);
+  // Goes on with an active segment that is marked as closed: takes the mark away and writes a
+  // resume frame at its end, in one sync; either may reach the disk without the other. `blocks` are
+  // the bytes from the start of that block, `salt` is that of what follows.
+  absl::Status Resume(std::string_view blocks, uint64_t salt);
 
   // Writes [from_lsn, end); see Segment::Write for `blocks`.
   absl::Status Write(uint64_t from_lsn, std::string_view blocks);
@@ -38,8 +40,8 @@ class SegmentWriter {
     FrameHeader header;  // complete, with its checksum
     std::string_view payload;
   };
-  // Writes `frame` in pieces. `before` are the bytes from the start of its block to it; on return *last_block are
-  // those from the start of the last block to its end.
+  // Writes `frame` in pieces. `before` are the bytes from the start of its block to it; on return
+  // *last_block are those from the start of the last block to its end.
   absl::Status WriteFrame(const LongFrame& frame, std::string_view before, std::string* last_block);
 
   // Durable on return: everything written.
@@ -52,12 +54,12 @@ class SegmentWriter {
 
   // Marks `segment` as the first of the log; durable on return.
   absl::Status MarkFirst(Segment* segment);
-  // Marks the active segment as closed at `end`, where everything is durable; durable on return. `salt` is
-  // that of a frame there.
+  // Makes everything written durable, then marks the active segment as closed at `end`; durable on
+  // return. `salt` is that of a frame there.
   absl::Status MarkClosed(const SegmentEnd& end, uint64_t salt);
 
-  // True after an error of a sync, or of putting a segment in place: what is on disk is not known any more, and
-  // nothing may be acknowledged. After other errors the call can be made again.
+  // True after an error of a sync, or of putting a segment in place: what is on disk is not known
+  // any more, and nothing may be acknowledged. After other errors the call can be made again.
   bool failed() const { return failed_; }
 
   const std::shared_ptr<Segment>& active() const { return active_; }

@@ -61,9 +61,8 @@ class Scanner {
     scan_.end_lsn = reader->lsn();
     scan_.end_seq = reader->seq();
     salt_ = reader->salt();
-    scan_.parts.push_back({{before.salt, before.begin_lsn, scan_.end_lsn, before.seq},
-                           in_buffer,
-                           in_last_});
+    scan_.parts.push_back(
+        {{before.salt, before.begin_lsn, scan_.end_lsn, before.seq}, in_buffer, in_last_});
     return true;
   }
 
@@ -99,7 +98,8 @@ class Scanner {
     }
   }
 
-  // A witness of what was durable, between groups: the end of the group at or below it is a place that was synced.
+  // A witness of what was durable, between groups: the end of the group at or below it is a place
+  // that was synced.
   void NoteWitness(uint64_t durable_seq, GroupEnd here) {
     while (!group_ends_.empty() && group_ends_.front().seq <= durable_seq) {
       scan_.durable_lsn = group_ends_.front().lsn;
@@ -108,12 +108,19 @@ class Scanner {
     group_ends_.push_back(here);
   }
 
-  // Looks past the end of the last segment for signs that something there had been durable.
-  absl::Status CheckBehindEnd() {
+  // What lies behind the end, in the last segment.
+  struct Behind {
+    uint64_t frames = 0;
+    uint64_t record_bytes = 0;
+    uint64_t witnessed_seq = 0;
+  };
+
+  // Looks for intact frames under `salt` at every place from the end on.
+  absl::StatusOr<Behind> LookBehind(uint64_t salt) const {
     const uint64_t from_lsn = scan_.end_lsn;
     const uint64_t end_lsn = last_.header().end_lsn();
-    FrameReader reader(&last_, RangeTo(end_lsn));
-    uint64_t witnessed_seq = last_.state().end_seq;
+    FrameReader reader(&last_, {salt, from_lsn, end_lsn, scan_.end_seq});
+    Behind behind;
     for (uint64_t lsn = from_lsn; lsn + kFrameHeaderBytes <= end_lsn;) {
       const uint64_t max_seq = scan_.end_seq + (lsn - from_lsn) / kFrameHeaderBytes + 1;
       Frame frame;
@@ -122,20 +129,37 @@ class Scanner {
         lsn += kFrameAlignment;
         continue;
       }
+      ++behind.frames;
+      if (frame.header.kind == FrameKind::kRecord) behind.record_bytes += frame.payload.size();
       if (frame.header.kind == FrameKind::kWitness) {
-        witnessed_seq = std::max(witnessed_seq, Load64(frame.payload.data()));
-      } else {
-        scan_.bytes_cut += frame.payload.size();
+        behind.witnessed_seq = std::max(behind.witnessed_seq, Load64(frame.payload.data()));
       }
       lsn += FrameBytes(frame.header.length);
     }
-    if (witnessed_seq <= scan_.end_seq) return absl::OkStatus();
-    return CorruptionError(
-        last_.path(), last_.OffsetOf(from_lsn),
-        absl::StrCat("the record with seq ", scan_.end_seq,
-                     " is missing or damaged; the records below seq ", witnessed_seq,
-                     " had been durable"),
-        "restore the log from a backup, or salvage what is left");
+    return behind;
+  }
+
+  // Looks past the end of the last segment for signs that something there had been durable.
+  absl::Status CheckBehindEnd() {
+    const SegmentState state = last_.state();
+    EMDB_ASSIGN_OR_RETURN(const Behind behind, LookBehind(salt_));
+    scan_.bytes_cut = behind.record_bytes;
+    const uint64_t witnessed_seq = std::max(state.end_seq, behind.witnessed_seq);
+    if (witnessed_seq > scan_.end_seq || state.end_lsn > scan_.end_lsn) {
+      return Damaged(absl::StrCat("the records below seq ", witnessed_seq, " had been durable"));
+    }
+    if (state.mark != SegmentMark::kOpen || state.end_lsn != scan_.end_lsn) return absl::OkStatus();
+    // The log went on here with a resume frame, and nothing was appended before that was durable.
+    EMDB_ASSIGN_OR_RETURN(const Behind resumed, LookBehind(state.end_salt));
+    if (resumed.frames == 0) return absl::OkStatus();
+    return Damaged("the log went on here with a resume frame, which is missing or damaged");
+  }
+
+  absl::Status Damaged(std::string_view evidence) const {
+    return CorruptionError(last_.path(), last_.OffsetOf(scan_.end_lsn),
+                           absl::StrCat("expected the record with seq ", scan_.end_seq,
+                                        ", found bytes that are not it; ", ToAbsl(evidence)),
+                           "restore the log from a backup, or salvage what is left");
   }
 
   const Segment& last_;
@@ -148,34 +172,51 @@ class Scanner {
 
 }  // namespace
 
-absl::StatusOr<BufferImage> BufferImage::Load(Env* env, const std::string& path) {
-  EMDB_ASSIGN_OR_RETURN(const std::unique_ptr<File> file, env->OpenFile(path, OpenOptions{}));
-  EMDB_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
+absl::StatusOr<BufferImage> BufferImage::Open(Env* env, const std::string& path) {
   BufferImage image;
-  const bool possible = std::has_single_bit(size) && size >= kSegmentBlockBytes && size <= kMaxBufferBytes;
-  if (!possible) return image;
-  image.doubled_.resize(2 * size);
-  EMDB_RETURN_IF_ERROR(ReadFully(*file, 0, size, image.doubled_.data()));
-  std::memcpy(image.doubled_.data() + size, image.doubled_.data(), size);
+  EMDB_ASSIGN_OR_RETURN(image.file_, env->OpenFile(path, OpenOptions{}));
+  EMDB_ASSIGN_OR_RETURN(const uint64_t size, image.file_->Size());
+  const bool possible =
+      std::has_single_bit(size) && size >= kSegmentBlockBytes && size <= kMaxBufferBytes;
+  if (possible) image.size_ = size;
   return image;
+}
+
+absl::StatusOr<std::string> BufferImage::Read(uint64_t lsn, uint64_t size) const {
+  std::string bytes(size, '\0');
+  const uint64_t offset = lsn & (size_ - 1);
+  const uint64_t first = std::min(size, size_ - offset);
+  EMDB_RETURN_IF_ERROR(ReadFully(*file_, offset, first, bytes.data()));
+  EMDB_RETURN_IF_ERROR(ReadFully(*file_, 0, size - first, bytes.data() + first));
+  return bytes;
+}
+
+absl::Status BufferImage::Load() {
+  doubled_.resize(2 * size_);
+  if (size_ == 0) return absl::OkStatus();
+  EMDB_RETURN_IF_ERROR(ReadFully(*file_, 0, size_, doubled_.data()));
+  std::memcpy(doubled_.data() + size_, doubled_.data(), size_);
+  return absl::OkStatus();
 }
 
 std::string_view BufferImage::View(uint64_t lsn, uint64_t size) const {
   if (doubled_.empty()) return {};
-  return std::string_view(doubled_).substr(lsn & (this->size() - 1), size);
+  return std::string_view(doubled_).substr(lsn & (size_ - 1), size);
 }
 
 absl::StatusOr<bool> ContinuesBehind(const Segment& closed, const BufferImage& buffer) {
+  if (buffer.size() == 0) return false;
   const SegmentState state = closed.state();
-  const std::pair<uint64_t, uint64_t> places[] = {
-      {state.end_salt, state.end_lsn},
-      {NextSalt(state.end_salt), RoundUpToBlock(state.end_lsn)}};
-  for (const auto& [place_salt, lsn] : places) {
-    const std::string_view bytes = buffer.View(lsn, buffer.size());
-    FrameReader reader(bytes, {place_salt, lsn, lsn + bytes.size(), state.end_seq});
-    Frame frame;
-    EMDB_ASSIGN_OR_RETURN(const bool found, reader.Next(&frame));
-    if (found) return true;
+  const FramePlace places[] = {{state.end_salt, state.end_lsn},
+                               {NextSalt(state.end_salt), RoundUpToBlock(state.end_lsn)}};
+  for (const FramePlace& place : places) {
+    EMDB_ASSIGN_OR_RETURN(const std::string head, buffer.Read(place.lsn, kFrameHeaderBytes));
+    FrameHeader header;
+    if (!DecodeFrameHeader(head.data(), &header) || header.seq != state.end_seq) continue;
+    const uint64_t size = FrameBytes(header.length);
+    if (size > buffer.size()) continue;
+    EMDB_ASSIGN_OR_RETURN(const std::string frame, buffer.Read(place.lsn, size));
+    if (FrameIsIntact(header, place, frame)) return true;
   }
   return false;
 }

@@ -1,15 +1,16 @@
-// TailScan: finds where a log ends that was not closed. It follows the frames of the last segment, in its file and in
-// the append buffer a killed process left, on into segments that were started but not yet made, and decides whether
-// what is behind the end may be cut.
+// TailScan: finds where a log ends that was not closed. It follows the frames of the last segment,
+// in its file and in the append buffer a killed process left, on into segments that were started
+// but not yet made, and decides whether what is behind the end may be cut.
 //
-// The rule (see wal/FORMAT.md, "Where the log ends"): the end is the first place where no intact frame with the
-// expected seq is. If a witness shows that a record at or behind it was durable, the log is damaged; otherwise
-// what is behind was never synced, and is cut. Reads only.
+// The rule (see wal/FORMAT.md, "Where the log ends"): the end is the first place where no intact
+// frame with the expected seq is. If a witness shows that a record at or behind it was durable, the
+// log is damaged; otherwise what is behind was never synced, and is cut. Reads only.
 
 #ifndef EMDB_WAL_TAIL_SCAN_H_
 #define EMDB_WAL_TAIL_SCAN_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,38 +28,48 @@ class BufferImage {
  public:
   // An image of nothing: no bytes of it are ever valid.
   BufferImage() = default;
-  // Reads the file `path`. One of impossible size holds nothing: its size is not durable, either.
-  static absl::StatusOr<BufferImage> Load(Env* env, const std::string& path);
+  // Opens the file `path`. One of impossible size holds nothing: its size is not durable, either.
+  static absl::StatusOr<BufferImage> Open(Env* env, const std::string& path);
 
-  uint64_t size() const { return doubled_.size() / 2; }
+  uint64_t size() const { return size_; }
+  // Reads the bytes where [lsn, lsn + size) of the stream would be; size <= size().
+  absl::StatusOr<std::string> Read(uint64_t lsn, uint64_t size) const;
+
+  // Reads all of it, for View.
+  absl::Status Load();
   // The bytes where [lsn, lsn + size) of the stream would be; size <= size().
   std::string_view View(uint64_t lsn, uint64_t size) const;
 
  private:
-  std::string doubled_;  // twice, one behind the other, so that every view is in one piece
+  std::unique_ptr<File> file_;
+  uint64_t size_ = 0;
+  std::string doubled_;  // all, twice, one behind the other, so that every view is in one piece
 };
 
 struct TailScan {
-  // A piece of the tail, in one segment; the segments are the last one on disk and then those that follow from it.
+  // A piece of the tail, in one segment; the segments are the last one on disk and then those that
+  // follow from it.
   struct Part {
     FrameRange range;
-    bool in_buffer = false;   // else in the segment's file
-    bool in_last = false;     // in the last segment on disk, else in one to come
+    bool in_buffer = false;  // else in the segment's file
+    bool in_last = false;    // in the last segment on disk, else in one to come
   };
 
-  std::vector<Part> parts;     // in order, without gaps; those in the last segment's file come with those between
-  uint64_t end_lsn = 0;        // where the next frame would be
+  std::vector<Part>
+      parts;  // in order, without gaps; those in the last segment's file come with those between
+  uint64_t end_lsn = 0;  // where the next frame would be
   uint64_t end_seq = 0;
-  uint64_t durable_lsn = 0;    // in the last segment: everything below was synced
-  uint64_t bytes_cut = 0;      // of records behind the end
+  uint64_t durable_lsn = 0;  // in the last segment: everything below was synced
+  uint64_t bytes_cut = 0;    // of records behind the end
   uint64_t records_from_buffer = 0;
 };
 
-// True if the buffer holds a record behind the end that the state of `closed`, the last segment, names: the log was
-// used after it had been closed.
+// True if the buffer holds a record behind the end that the state of `closed`, the last segment,
+// names: the log was used after it had been closed.
 absl::StatusOr<bool> ContinuesBehind(const Segment& closed, const BufferImage& buffer);
 
-// Scans the tail of `last`, the last segment on disk. DataLoss, naming file, offset and seq, if it is damaged.
+// Scans the tail of `last`, the last segment on disk; `buffer` is loaded. DataLoss, naming file,
+// offset and seq, if it is damaged.
 absl::StatusOr<TailScan> ScanTail(const Segment& last, const BufferImage& buffer);
 
 }  // namespace emdb

@@ -1,4 +1,5 @@
-// What the log's tests share: records that can be told from one another, and short ways to open and read a log.
+// What the log's tests share: records that can be told from one another, and short ways to open and
+// read a log.
 
 #ifndef EMDB_WAL_TESTING_H_
 #define EMDB_WAL_TESTING_H_
@@ -22,7 +23,8 @@
 
 namespace emdb {
 
-// The record that tests append as number `n`: its number, and bytes that depend on it, up to `max_bytes` in all.
+// The record that tests append as number `n`: its number, and bytes that depend on it, up to
+// `max_bytes` in all.
 inline std::string TestRecord(uint64_t n, size_t max_bytes = 300) {
   std::string record = absl::StrCat("record ", n, " ");
   const size_t size = record.size() + n * 2654435761u % max_bytes;

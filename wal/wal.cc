@@ -30,15 +30,14 @@ absl::Status CheckOptions(const WalOptions& options) {
   EMDB_RETURN_IF_ERROR(CheckRange("segment_size_bytes", options.segment_size_bytes));
   EMDB_RETURN_IF_ERROR(CheckRange("append_buffer_size_bytes", options.append_buffer_size_bytes));
   if (!std::has_single_bit(options.append_buffer_size_bytes)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("WalOptions::append_buffer_size_bytes is ", options.append_buffer_size_bytes,
-                     ", expected a power of two"));
+    return absl::InvalidArgumentError(absl::StrCat("WalOptions::append_buffer_size_bytes is ",
+                                                   options.append_buffer_size_bytes,
+                                                   ", expected a power of two"));
   }
   const absl::Duration max_wait = options.flush_policy.max_wait();
   if (max_wait < absl::ZeroDuration() || max_wait > absl::Hours(1)) {
-    return absl::InvalidArgumentError(absl::StrCat("FlushPolicy::Group(",
-                                                   absl::FormatDuration(max_wait),
-                                                   "), expected 0 to 1 hour"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "FlushPolicy::Group(", absl::FormatDuration(max_wait), "), expected 0 to 1 hour"));
   }
   return absl::OkStatus();
 }

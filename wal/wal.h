@@ -1,22 +1,25 @@
 // Wal: a write-ahead log in which concurrent writers share syncs (group commit).
 //
-// A log is a sequence of records, byte strings of 0 bytes to 1 GiB, numbered by `seq` without gaps. A record is
-//   appended   when Append returned its seq: it survives a kill of the process (it lies in a mapped file),
-//   durable    when its seq is below durable_seq(): it survives a power cut.
-// Appends go on while a sync runs; all that was appended by the time the next sync starts rides on it; a waiter
-// wakes once, when its own record is durable.
+// A log is a sequence of records, byte strings of 0 bytes to 1 GiB, numbered by `seq` without gaps.
+// A record is
+//   appended   when Append returned its seq: it survives a kill of the process (it lies in a mapped
+//   file), durable    when its seq is below durable_seq(): it survives a power cut.
+// Appends go on while a sync runs; all that was appended by the time the next sync starts rides on
+// it; a waiter wakes once, when its own record is durable.
 //
-// What opening finds: a prefix of the appended records that contains every durable one. A torn tail is cut off;
-// damage in front of a record that is known to have been durable is DataLoss, names file, offset and seq, and
-// changes nothing. Bytes on disk: wal/FORMAT.md.
+// What opening finds: a prefix of the appended records that contains every durable one. A torn tail
+// is cut off; damage in front of a record that is known to have been durable is DataLoss, names
+// file, offset and seq, and changes nothing. Bytes on disk: wal/FORMAT.md.
 //
-// Thread safe, all of it, but for Close and the destructor, which come last. Nothing here calls back under a lock
-// of the log. A failed sync poisons the log: every waiter whose record is not durable and every later call that
-// writes returns that first error (FailedPrecondition for later ones, with the cause); reading goes on. A failed
-// write is tried again from the last written end by the next flush: waiters of that write get its error, the
-// records stay appended. No space for the next segment is ResourceExhausted from Append, with nothing appended.
+// Thread safe, all of it, but for Close and the destructor, which come last. Nothing here calls
+// back under a lock of the log. A failed sync poisons the log: every waiter whose record is not
+// durable and every later call that writes returns that first error (FailedPrecondition for later
+// ones, with the cause); reading goes on. A failed write is tried again from the last written end
+// by the next flush: waiters of that write get its error, the records stay appended. No space for
+// the next segment is ResourceExhausted from Append, with nothing appended.
 //
-// Not: a database. It does not look into records, and knows nothing of checkpoints but TruncateBefore.
+// Not: a database. It does not look into records, and knows nothing of checkpoints but
+// TruncateBefore.
 
 #ifndef EMDB_WAL_WAL_H_
 #define EMDB_WAL_WAL_H_
@@ -38,38 +41,40 @@ namespace emdb {
 // Counters since Open; each is exact, together they are not one moment's.
 struct WalStats {
   uint64_t records_appended = 0;
-  uint64_t bytes_appended = 0;      // of records, without frames
-  uint64_t bytes_written = 0;       // to segments, with frames, padding and rewritten blocks
-  uint64_t syncs = 0;               // fdatasyncs and durable writes of segments
-  uint64_t groups = 0;              // that made at least one record durable
+  uint64_t bytes_appended = 0;  // of records, without frames
+  uint64_t bytes_written = 0;   // to segments, with frames, padding and rewritten blocks
+  uint64_t syncs = 0;           // fdatasyncs and durable writes of segments
+  uint64_t groups = 0;          // that made at least one record durable
   uint64_t records_synced = 0;
-  uint64_t sync_nanos = 0;          // time spent in syncs
-  uint64_t append_waits = 0;        // appends that found the buffer full
+  uint64_t sync_nanos = 0;    // time spent in syncs
+  uint64_t append_waits = 0;  // appends that found the buffer full
   uint64_t segments_created = 0;
   uint64_t segments_recycled = 0;
-  uint64_t segments_live = 0;       // now, the active one included
+  uint64_t segments_live = 0;  // now, the active one included
 };
 
 // What Open found.
 struct WalRecovery {
-  uint64_t first_seq = 0;            // of what is kept
+  uint64_t first_seq = 0;  // of what is kept
   uint64_t records = 0;
   uint64_t records_from_buffer = 0;  // of them, in the append buffer only
   uint64_t segments = 0;
-  uint64_t bytes_cut = 0;            // torn tail: record bytes passed over
-  bool was_clean = false;            // the log had been closed
+  uint64_t bytes_cut = 0;  // torn tail: record bytes passed over
+  bool was_clean = false;  // the log had been closed
 };
 
 class Wal {
  public:
   static constexpr uint64_t kMaxRecordBytes = uint64_t{1} << 30;
 
-  // Opens the log at `path`, making it if missing. InvalidArgument for options out of range, NotFound,
-  // FailedPrecondition if it belongs to another store or is of a newer format, DataLoss for damage.
-  // It takes no lock: one process at a time is the caller's business.
-  static absl::StatusOr<std::unique_ptr<Wal>> Open(std::string path, const WalOptions& options = {});
+  // Opens the log at `path`, making it if missing. InvalidArgument for options out of range,
+  // NotFound, FailedPrecondition if it belongs to another store or is of a newer format, DataLoss
+  // for damage. It takes no lock: one process at a time is the caller's business.
+  static absl::StatusOr<std::unique_ptr<Wal>> Open(std::string path,
+                                                   const WalOptions& options = {});
 
-  // "dir/foo.emdb" -> "dir/foo.emdb.v4.wal"; a path without a file name -> "emdb.v4.wal" in that directory.
+  // "dir/foo.emdb" -> "dir/foo.emdb.v4.wal"; a path without a file name -> "emdb.v4.wal" in that
+  // directory.
   static std::string PathFor(std::string_view store_path);
 
   // Like Close, with errors dropped.
@@ -77,43 +82,46 @@ class Wal {
   Wal(const Wal&) = delete;
   Wal& operator=(const Wal&) = delete;
 
-  // Appends `record` and returns its seq. Durable on return only under OnEachWrite. InvalidArgument beyond
-  // kMaxRecordBytes, ResourceExhausted without space: nothing is appended then.
+  // Appends `record` and returns its seq. Durable on return only under OnEachWrite. InvalidArgument
+  // beyond kMaxRecordBytes, ResourceExhausted without space: nothing is appended then.
   absl::StatusOr<uint64_t> Append(std::string_view record);
 
   // Returns when `seq` is durable. InvalidArgument for a seq that was never handed out.
   absl::Status WaitForSeq(uint64_t seq);
 
-  // Calls `done` once: with OK when `seq` is durable, or with the error that a waiter would get. It runs on the
-  // thread that completed the sync, under no lock, in order of seq; it must be short and must not wait for the
-  // log. Called before NotifyDurable returns if `seq` is durable already or the log has failed.
+  // Calls `done` once: with OK when `seq` is durable, or with the error that a waiter would get. It
+  // runs on the thread that completed the sync, under no lock, in order of seq; it must be short
+  // and must not wait for the log. Called before NotifyDurable returns if `seq` is durable already
+  // or the log has failed.
   void NotifyDurable(uint64_t seq, std::function<void(const absl::Status&)> done);
 
   // Everything appended before the call is durable on return.
   absl::Status Flush();
 
-  // Empties the log; the next record gets `first_seq`, which is durable before the call returns. No other call may
-  // run at the same time.
+  // Empties the log; the next record gets `first_seq`, which is durable before the call returns. No
+  // other call may run at the same time.
   absl::Status Truncate(uint64_t first_seq = 0);
 
-  // Seals the current segment and starts another; returns the seq of its first record. Waits for no sync, and
-  // makes no appender wait for one.
+  // Seals the current segment and starts another; returns the seq of its first record. Waits for no
+  // sync, and makes no appender wait for one.
   absl::StatusOr<uint64_t> Rotate();
 
-  // Drops, or keeps for recycling, the sealed segments whose records are all below `seq`. Appenders do not wait.
+  // Drops, or keeps for recycling, the sealed segments whose records are all below `seq`. Appenders
+  // do not wait.
   absl::Status TruncateBefore(uint64_t seq);
 
   // Appends the bytes of all records that are kept, one after another, to *out.
   absl::Status ReadAll(std::string* out);
 
-  // Calls `visit` for each appended record with a seq of at least `from_seq`, in order, up to the last one appended
-  // before the call. OutOfRange, naming the first seq that is kept, if `from_seq` is below it. An error of `visit`
-  // ends it and is returned. `record` is valid during the call only.
+  // Calls `visit` for each appended record with a seq of at least `from_seq`, in order, up to the
+  // last one appended before the call. OutOfRange, naming the first seq that is kept, if `from_seq`
+  // is below it. An error of `visit` ends it and is returned. `record` is valid during the call
+  // only.
   absl::Status Replay(uint64_t from_seq,
                       absl::FunctionRef<absl::Status(uint64_t seq, std::string_view record)> visit);
 
-  // Stops the background, makes everything durable, marks the log as closed, and reports the first error. Later
-  // calls that write are FailedPrecondition.
+  // Stops the background, makes everything durable, marks the log as closed, and reports the first
+  // error. Later calls that write are FailedPrecondition.
   absl::Status Close();
 
   std::string_view path() const;

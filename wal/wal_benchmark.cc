@@ -1,5 +1,5 @@
-// Microbenchmarks of the log on real files, in $TEST_TMPDIR or /tmp: appends, durable appends by threads, commits
-// in flight from one thread, replay.
+// Microbenchmarks of the log on real files, in $TEST_TMPDIR or /tmp: appends, durable appends by
+// threads, commits in flight from one thread, replay.
 //
 //   bazel run --config=opt //wal:wal_benchmark -- --benchmark_filter=DurableAppend
 
@@ -112,9 +112,8 @@ void BM_CommitsInFlight(benchmark::State& state) {
     const absl::StatusOr<uint64_t> seq = log->Append(record);
     EMDB_CHECK(seq.ok());
     ++begun;
-    log->NotifyDurable(*seq, [&done](const absl::Status&) {
-      done.fetch_add(1, std::memory_order_release);
-    });
+    log->NotifyDurable(
+        *seq, [&done](const absl::Status&) { done.fetch_add(1, std::memory_order_release); });
     if (begun - done.load(std::memory_order_acquire) >= in_flight) {
       EMDB_CHECK(log->WaitForSeq(*seq - in_flight / 2).ok());
     }
@@ -134,10 +133,12 @@ void BM_Replay(benchmark::State& state) {
   EMDB_CHECK(log->Flush().ok());
   for (auto _ : state) {
     uint64_t seen = 0;
-    EMDB_CHECK(log->Replay(0, [&](uint64_t, std::string_view) {
-                    ++seen;
-                    return absl::OkStatus();
-                  }).ok());
+    EMDB_CHECK(log->Replay(0,
+                           [&](uint64_t, std::string_view) {
+                             ++seen;
+                             return absl::OkStatus();
+                           })
+                   .ok());
     EMDB_CHECK(seen == static_cast<uint64_t>(records));
   }
   state.SetItemsProcessed(state.iterations() * records);

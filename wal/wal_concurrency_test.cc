@@ -29,7 +29,9 @@ void RunThreads(int count, const std::function<void(int thread)>& work) {
 }
 
 // A record that shows if a part of it is of another one.
-std::string SizedRecord(size_t size) { return std::string(size, static_cast<char>('a' + size % 26)); }
+std::string SizedRecord(size_t size) {
+  return std::string(size, static_cast<char>('a' + size % 26));
+}
 
 TEST(WalConcurrencyTest, SixteenThreadsAppendAndWait) {
   FaultEnv env;
@@ -107,10 +109,11 @@ TEST(WalConcurrencyTest, AppendersRotatorsAndReadersDoNotDisturbEachOther) {
   });
   std::thread reader([&] {
     while (!done) {
-      const absl::Status status = wal->Replay(wal->first_seq(), [](uint64_t seq, std::string_view record) {
-        EXPECT_EQ(record, SizedRecord(record.size())) << seq;
-        return absl::OkStatus();
-      });
+      const absl::Status status =
+          wal->Replay(wal->first_seq(), [](uint64_t seq, std::string_view record) {
+            EXPECT_EQ(record, SizedRecord(record.size())) << seq;
+            return absl::OkStatus();
+          });
       // Truncated in between.
       ASSERT_TRUE(status.ok() || absl::IsOutOfRange(status)) << status;
     }

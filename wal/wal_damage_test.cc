@@ -1,4 +1,5 @@
-// Damage to the files of a closed log: opening and reading either give the right records or report an error.
+// Damage to the files of a closed log: opening and reading either give the right records or report
+// an error.
 
 #include <gtest/gtest.h>
 
@@ -32,7 +33,8 @@ void SetContents(DiskImage* image, const std::string& path, const std::string& c
   image->files[path] = bytes;
 }
 
-// A log with four segments, written in many groups, and how it was when it was killed instead of closed.
+// A log with four segments, written in many groups, and how it was when it was killed instead of
+// closed.
 class WalDamageTest : public testing::Test {
  protected:
   static constexpr uint64_t kRecords = 120;
@@ -125,9 +127,8 @@ TEST_F(WalDamageTest, ZeroedSectorsAreNeverSilent) {
 }
 
 TEST_F(WalDamageTest, MissingSegmentIsFound) {
-  for (const std::string name :
-       {"/d/log", "/d/log.00000000000000000000", "/d/log.00000000000000000030",
-        "/d/log.00000000000000000060"}) {
+  for (const std::string name : {"/d/log", "/d/log.00000000000000000000",
+                                 "/d/log.00000000000000000030", "/d/log.00000000000000000060"}) {
     DiskImage image = closed_;
     ASSERT_EQ(image.files.erase(name), 1u) << name;
     ExpectError(image);
@@ -188,6 +189,46 @@ TEST_F(WalDamageTest, MissingBufferOfAKilledLogIsFound) {
 
 // Where record `n` starts in `contents`.
 size_t OffsetOf(const std::string& contents, uint64_t n) { return contents.find(TestRecord(n)); }
+
+// Every byte of the frames of a log that was killed, with no buffer to make up for it: what is
+// known to have been durable is there, or an error is.
+void DamageEachByte(const DiskImage& killed, uint64_t durable, uint64_t records) {
+  DiskImage image = killed;
+  SetContents(&image, "/d/log.buffer", "");
+  const std::string contents = Contents(image, kPath);
+  const size_t end = contents.find_last_not_of('\0');
+  int errors = 0;
+  for (size_t offset = 4096; offset <= end; offset += 3) {
+    std::string damaged = contents;
+    damaged[offset] ^= 0x10;
+    SetContents(&image, kPath, damaged);
+    FaultEnv env(image);
+    const absl::StatusOr<std::unique_ptr<Wal>> wal = Wal::Open(kPath, SmallLog(&env));
+    if (!wal.ok()) {
+      ASSERT_TRUE(absl::IsDataLoss(wal.status())) << wal.status();
+      ++errors;
+      continue;
+    }
+    ASSERT_GE((*wal)->next_seq(), durable) << offset;
+    ASSERT_LE((*wal)->next_seq(), records) << offset;
+    ExpectRecords(wal->get(), 0, (*wal)->next_seq());
+  }
+  EXPECT_GT(errors, 0);
+}
+
+TEST_F(WalDamageTest, KilledLogLosesNothingThatIsWitnessed) {
+  DamageEachByte(killed_, kRecords - 10, kRecords);
+}
+
+TEST_F(WalDamageTest, KilledLogThatHadBeenReopenedLosesNothingThatIsWitnessed) {
+  FaultEnv env(closed_);
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  for (uint64_t n = kRecords; n < kRecords + 30; n += 10) {
+    AppendRecords(wal.get(), n, n + 10);
+    ASSERT_OK(wal->Flush());
+  }
+  DamageEachByte(env.FullImage(), kRecords + 20, kRecords + 30);
+}
 
 TEST_F(WalDamageTest, DamageInFrontOfAWitnessRefusesTheOpen) {
   DiskImage image = killed_;

@@ -39,9 +39,9 @@ TEST(WalFaultTest, FailedSyncPoisonsTheLog) {
   const absl::Status first = wal->Flush();
   EXPECT_TRUE(absl::IsUnavailable(first)) << first;
   // The next fdatasync would say OK.
-  for (const absl::Status& later : {wal->Flush(), wal->Append("x").status(), wal->WaitForSeq(15),
-                                    wal->Rotate().status(), wal->TruncateBefore(5),
-                                    wal->Truncate()}) {
+  for (const absl::Status& later :
+       {wal->Flush(), wal->Append("x").status(), wal->WaitForSeq(15), wal->Rotate().status(),
+        wal->TruncateBefore(5), wal->Truncate()}) {
     EXPECT_TRUE(absl::IsFailedPrecondition(later)) << later;
     EXPECT_NE(later.message().find(first.message()), absl::string_view::npos) << later;
   }
@@ -139,7 +139,8 @@ TEST(WalFaultTest, GroupPolicyTriesAgainInTheBackground) {
 TEST(WalFaultTest, NoSpaceShowsWhenASegmentIsMadeAndHeals) {
   FaultEnv env;
   const auto wal = OpenLog(kPath, SmallLog(&env));
-  // The active segment and the buffer are there; there is room for one segment more, and not for two.
+  // The active segment and the buffer are there; there is room for one segment more, and not for
+  // two.
   env.SetCapacity(64 * 1024 * 3 + 1000);
   uint64_t n = 0;
   absl::Status status;
@@ -197,7 +198,8 @@ void LiveWithFaults(FaultEnv* env, FlushPolicy policy, Outcome* outcome) {
   }
 }
 
-// Every operation fails once: what was acknowledged is there, and nothing else but what was appended.
+// Every operation fails once: what was acknowledged is there, and nothing else but what was
+// appended.
 void FailEachOnce(FileOp op, FlushPolicy policy, bool short_write) {
   for (uint64_t k = 0;; ++k) {
     FaultEnv env;

@@ -27,7 +27,8 @@ namespace {
   }
 }
 
-// Starts a child, kills it after `reports` of its reports, and returns the last seq that it reported.
+// Starts a child, kills it after `reports` of its reports, and returns the last seq that it
+// reported.
 uint64_t RunAndKill(const std::string& path, int reports) {
   int fds[2];
   EXPECT_EQ(::pipe(fds), 0);
@@ -39,7 +40,9 @@ uint64_t RunAndKill(const std::string& path, int reports) {
   ::close(fds[1]);
   uint64_t last = 0;
   for (int i = 0; i < reports; ++i) {
-    EXPECT_EQ(::read(fds[0], &last, sizeof(last)), static_cast<ssize_t>(sizeof(last)));
+    const ssize_t got = ::read(fds[0], &last, sizeof(last));
+    EXPECT_EQ(got, static_cast<ssize_t>(sizeof(last))) << "the child ended by itself";
+    if (got != static_cast<ssize_t>(sizeof(last))) break;
   }
   EXPECT_EQ(::kill(child, SIGKILL), 0);
   // What it reported before it died.

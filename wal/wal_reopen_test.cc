@@ -1,4 +1,5 @@
-// What a log is when it is opened again: after Close, after a killed process, after power cuts, read-only.
+// What a log is when it is opened again: after Close, after a killed process, after power cuts,
+// read-only.
 
 #include <gtest/gtest.h>
 
@@ -78,7 +79,8 @@ TEST(WalReopenTest, KillBehindRotationsThatWereNotWrittenLosesNothing) {
   const auto wal = OpenLog(kPath, SmallLog(&env));
   AppendRecords(wal.get(), 0, 5);
   ASSERT_OK(wal->Flush());
-  // From here on nothing gets into a segment's file: the records are in the buffer only, behind rotations.
+  // From here on nothing gets into a segment's file: the records are in the buffer only, behind
+  // rotations.
   env.AddRule({.matches = [](FileOp op, std::string_view) { return op == FileOp::kWrite; }});
   AppendRecords(wal.get(), 5, 8);
   ASSERT_OK(wal->Rotate().status());

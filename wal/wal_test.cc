@@ -347,8 +347,8 @@ TEST(WalTest, OptionsOutOfRangeAreRefused) {
       open_with([](auto* o) { o->segment_size_bytes = (uint64_t{1} << 30) + 1; })));
   EXPECT_TRUE(
       absl::IsInvalidArgument(open_with([](auto* o) { o->append_buffer_size_bytes = 100'000; })));
-  EXPECT_TRUE(absl::IsInvalidArgument(open_with(
-      [](auto* o) { o->flush_policy = FlushPolicy::Group(-absl::Milliseconds(1)); })));
+  EXPECT_TRUE(absl::IsInvalidArgument(
+      open_with([](auto* o) { o->flush_policy = FlushPolicy::Group(-absl::Milliseconds(1)); })));
   EXPECT_TRUE(absl::IsNotFound(open_with([](auto* o) { o->create_if_missing = false; })));
   EXPECT_TRUE(absl::IsNotFound(open_with([](auto* o) { o->read_only = true; })));
   EXPECT_TRUE(env.FullImage().files.empty());

@@ -1,0 +1,86 @@
+#include "kv/forked_run.h"
+
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+
+#include "kv/shared_memory.h"
+#include "storage/check.h"
+
+namespace emdb {
+namespace {
+
+constexpr unsigned kMaxProcesses = 16;
+
+// What a child tells its parent, in memory they share.
+struct Report {
+  static constexpr size_t kMaxFailures = 5;
+
+  uint64_t current = 0;  // the check that runs
+  size_t failure_count = 0;
+  char failures[kMaxFailures][2048] = {};
+};
+
+void AddFailure(uint64_t i, const std::string& what, Report* report) {
+  std::snprintf(report->failures[report->failure_count], sizeof(report->failures[0]),
+                "check %llu: %s", static_cast<unsigned long long>(i), what.c_str());
+  ++report->failure_count;
+}
+
+std::string HowItEnded(int status, const Report& report) {
+  const std::string where = "check " + std::to_string(report.current) + " ended its process by ";
+  if (WIFSIGNALED(status)) {
+    return where + "signal " + strsignal(WTERMSIG(status)) +
+           (WTERMSIG(status) == SIGALRM ? ": it hung" : "");
+  }
+  if (WEXITSTATUS(status) != 0) return where + "exit " + std::to_string(WEXITSTATUS(status));
+  return "";
+}
+
+}  // namespace
+
+ForkedRun RunForked(uint64_t count, const std::function<std::string(uint64_t)>& check,
+                    const ForkedRunOptions& options) {
+  EMDB_CHECK(options.processes <= kMaxProcesses);
+  SharedMemory<std::array<Report, kMaxProcesses>> reports;
+  std::vector<pid_t> children;
+  std::fflush(nullptr);  // or each child would print it again
+  for (unsigned child = 0; child < options.processes; ++child) {
+    const pid_t pid = fork();
+    EMDB_CHECK(pid >= 0);
+    if (pid > 0) {
+      children.push_back(pid);
+      continue;
+    }
+    Report* const report = &(*reports)[child];
+    for (uint64_t i = child; i < count && report->failure_count < Report::kMaxFailures;
+         i += options.processes) {
+      report->current = i;
+      alarm(options.seconds_per_check);  // whose signal ends the process
+      const std::string what = check(i);
+      if (!what.empty()) AddFailure(i, what, report);
+    }
+    _exit(0);
+  }
+  ForkedRun run;
+  for (unsigned child = 0; child < options.processes; ++child) {
+    int status = 0;
+    rusage usage = {};
+    EMDB_CHECK(wait4(children[child], &status, 0, &usage) == children[child]);
+    const Report& report = (*reports)[child];
+    for (size_t i = 0; i < report.failure_count; ++i) run.failures.emplace_back(report.failures[i]);
+    const std::string end = HowItEnded(status, report);
+    if (!end.empty()) run.failures.push_back(end);
+    run.peak_memory_bytes =
+        std::max(run.peak_memory_bytes, static_cast<uint64_t>(usage.ru_maxrss) * 1024);
+  }
+  return run;
+}
+
+}  // namespace emdb

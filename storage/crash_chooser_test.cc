@@ -1,0 +1,40 @@
+#include "storage/crash_chooser.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <set>
+#include <vector>
+
+namespace emdb {
+namespace {
+
+TEST(CrashChooserTest, ExhaustiveGivesEachCombinationOnce) {
+  std::set<std::vector<uint32_t>> seen;
+  ExhaustiveChooser chooser;
+  do {
+    std::vector<uint32_t> answers = {chooser.Choose(2)};
+    // A question that depends on an answer.
+    if (answers[0] == 1) answers.push_back(chooser.Choose(3));
+    answers.push_back(chooser.Choose(2));
+    EXPECT_TRUE(seen.insert(answers).second);
+  } while (chooser.Next());
+  EXPECT_EQ(seen.size(), 2u + 3u * 2u);
+}
+
+TEST(CrashChooserTest, RandomIsRepeatableAndReachesEveryAnswer) {
+  std::set<uint32_t> seen;
+  for (uint64_t seed = 0; seed < 50; ++seed) {
+    RandomChooser one(seed);
+    RandomChooser other(seed);
+    for (int i = 0; i < 20; ++i) {
+      const uint32_t answer = one.Choose(3);
+      EXPECT_EQ(answer, other.Choose(3));
+      seen.insert(answer);
+    }
+  }
+  EXPECT_EQ(seen, (std::set<uint32_t>{0, 1, 2}));
+}
+
+}  // namespace
+}  // namespace emdb

@@ -1,0 +1,154 @@
+#include "tools/bench/dataset.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "storage/status.h"
+#include "tools/bench/random.h"
+
+namespace emdb::bench {
+namespace {
+
+constexpr size_t kWordBytes = sizeof(uint64_t);
+// Keeps the words of keys and values apart.
+constexpr uint64_t kKeySalt = 0x6b657973;
+constexpr uint64_t kValueSalt = 0x76616c73;
+
+uint64_t BigEndian(uint64_t x) { return __builtin_bswap64(x); }
+
+// The i-th word of the stream that `base` stands for. One multiplication less than Mix64, and
+// random enough that no compressor finds anything in it.
+uint64_t StreamWord(uint64_t base, size_t i) {
+  uint64_t x = base + (i + 1) * kGoldenRatio64;
+  x = (x ^ (x >> 29)) * 0xbf58476d1ce4e5b9;
+  return x ^ (x >> 32);
+}
+
+// Calls visit(word, offset, size) for the words of a stream of `size` bytes, the last one in part.
+template <typename Visitor>
+void VisitStream(uint64_t base, size_t size, const Visitor& visit) {
+  size_t offset = 0;
+  for (; offset + kWordBytes <= size; offset += kWordBytes) {
+    visit(StreamWord(base, offset), offset, kWordBytes);
+  }
+  if (offset < size) visit(StreamWord(base, offset), offset, size - offset);
+}
+
+// Calls visit(word, offset, size) for the words of a value. Its first byte is the version.
+template <typename Visitor>
+void VisitValue(uint64_t id, uint8_t version, size_t size, const Visitor& visit) {
+  const uint64_t base = Mix64(((id << 8) | version) ^ (kValueSalt << 32));
+  const uint64_t first = (Mix64(base) & ~uint64_t{0xff}) | version;
+  visit(first, 0, std::min(size, kWordBytes));
+  if (size <= kWordBytes) return;
+  VisitStream(base, size - kWordBytes, [&visit](uint64_t word, size_t offset, size_t word_size) {
+    visit(word, offset + kWordBytes, word_size);
+  });
+}
+
+}  // namespace
+
+Dataset::Dataset(const DatasetOptions& options) : options_(options), versions_(options.capacity) {}
+
+std::string_view Dataset::Key(uint64_t id, std::string* buffer) const {
+  buffer->resize(options_.key_bytes);
+  char* const out = buffer->data();
+  const bool random = options_.key_order == KeyOrder::kRandom;
+  const uint64_t head = BigEndian(random ? Mix64(id ^ kKeySalt) : id);
+  std::memcpy(out, &head, kWordBytes);
+  if (random) {
+    VisitStream(head, options_.key_bytes - kWordBytes,
+                [out](uint64_t word, size_t offset, size_t size) {
+                  std::memcpy(out + kWordBytes + offset, &word, size);
+                });
+  } else {
+    std::memset(out + kWordBytes, '0', options_.key_bytes - kWordBytes);
+  }
+  return *buffer;
+}
+
+std::string_view Dataset::Value(uint64_t id, uint8_t version, std::string* buffer) const {
+  buffer->resize(options_.value_bytes);
+  char* const out = buffer->data();
+  VisitValue(id, version, options_.value_bytes, [out](uint64_t word, size_t offset, size_t size) {
+    std::memcpy(out + offset, &word, size);
+  });
+  return *buffer;
+}
+
+std::string_view Dataset::MissingKey(uint64_t id, std::string* buffer) const {
+  Key(id, buffer);
+  buffer->push_back('.');
+  return *buffer;
+}
+
+std::optional<uint64_t> Dataset::FindId(std::string_view key) const {
+  if (key.size() != options_.key_bytes) return std::nullopt;
+  uint64_t head;
+  std::memcpy(&head, key.data(), kWordBytes);
+  const bool random = options_.key_order == KeyOrder::kRandom;
+  const uint64_t id = random ? Unmix64(BigEndian(head)) ^ kKeySalt : BigEndian(head);
+  if (id >= options_.capacity) return std::nullopt;
+  bool same = true;
+  const char* const tail = key.data() + kWordBytes;
+  if (random) {
+    VisitStream(head, options_.key_bytes - kWordBytes,
+                [&same, tail](uint64_t word, size_t offset, size_t size) {
+                  same &= std::memcmp(tail + offset, &word, size) == 0;
+                });
+  } else {
+    same = key.find_first_not_of('0', kWordBytes) == std::string_view::npos;
+  }
+  return same ? std::optional<uint64_t>(id) : std::nullopt;
+}
+
+absl::Status Dataset::CheckValue(uint64_t id, uint8_t version, std::string_view value) const {
+  if (value.size() != options_.value_bytes) {
+    return absl::DataLossError(absl::StrCat("record ", id, ": value of ", value.size(),
+                                            " bytes, expected ", options_.value_bytes));
+  }
+  uint64_t difference = 0;
+  const char* const in = value.data();
+  VisitValue(id, version, value.size(),
+             [in, &difference](uint64_t word, size_t offset, size_t size) {
+               uint64_t found = 0;
+               std::memcpy(&found, in + offset, size);
+               // What a short last word has beyond the value does not count.
+               difference |= (found ^ word) << (8 * (kWordBytes - size));
+             });
+  if (difference == 0) [[likely]]
+    return absl::OkStatus();
+  std::string expected;
+  Value(id, version, &expected);
+  const size_t at =
+      std::mismatch(expected.begin(), expected.end(), value.begin()).first - expected.begin();
+  std::string key;
+  return absl::DataLossError(absl::StrCat(
+      "record ", id, ", key ", absl::BytesToHexString(ToAbsl(Key(id, &key))),
+      ": value differs from version ", version, " at byte ", at, ": expected ",
+      static_cast<uint8_t>(expected[at]), ", found ", static_cast<uint8_t>(value[at])));
+}
+
+uint64_t Dataset::CountLive() const {
+  return std::count_if(versions_.begin(), versions_.end(),
+                       [](const auto& version) { return version != 0; });
+}
+
+std::vector<uint32_t> Dataset::LiveIdsInKeyOrder() const {
+  std::vector<std::pair<uint64_t, uint32_t>> heads;
+  for (uint64_t id = 0; id < options_.capacity; ++id) {
+    if (version(id) == 0) continue;
+    const bool random = options_.key_order == KeyOrder::kRandom;
+    heads.emplace_back(random ? Mix64(id ^ kKeySalt) : id, static_cast<uint32_t>(id));
+  }
+  std::sort(heads.begin(), heads.end());
+  std::vector<uint32_t> ids;
+  ids.reserve(heads.size());
+  for (const auto& [head, id] : heads) ids.push_back(id);
+  return ids;
+}
+
+}  // namespace emdb::bench

@@ -1,0 +1,121 @@
+#include "tools/bench/engine_emdb.h"
+
+#include <utility>
+
+#include "kv/db.h"
+#include "storage/status.h"
+
+namespace emdb::bench {
+namespace {
+
+WriteOptions ToWriteOptions(Durability durability) {
+  return {.sync = durability == Durability::kSynced};
+}
+
+class EmdbCursor final : public Cursor {
+ public:
+  explicit EmdbCursor(std::unique_ptr<Iterator> iterator) : iterator_(std::move(iterator)) {}
+
+  void SeekToFirst() override { iterator_->SeekToFirst(); }
+  void SeekToLast() override { iterator_->SeekToLast(); }
+  void Seek(std::string_view target) override { iterator_->Seek(target); }
+  void Next() override { iterator_->Next(); }
+  void Prev() override { iterator_->Prev(); }
+  bool Valid() const override { return iterator_->Valid(); }
+  std::string_view key() const override { return iterator_->key(); }
+  std::string_view value() const override { return iterator_->value(); }
+  absl::Status status() const override { return iterator_->status(); }
+
+ private:
+  const std::unique_ptr<Iterator> iterator_;
+};
+
+class EmdbSession final : public Session {
+ public:
+  explicit EmdbSession(Db* db) : db_(db) {}
+
+  absl::Status Put(std::string_view key, std::string_view value, Durability durability) override {
+    return db_->Put(key, value, ToWriteOptions(durability));
+  }
+
+  absl::Status Delete(std::string_view key, Durability durability) override {
+    return db_->Delete(key, ToWriteOptions(durability));
+  }
+
+  absl::Status Write(absl::Span<const WriteOperation> operations, Durability durability) override {
+    batch_.Clear();
+    for (const WriteOperation& operation : operations) {
+      if (operation.value.has_value()) {
+        batch_.Put(operation.key, *operation.value);
+      } else {
+        batch_.Delete(operation.key);
+      }
+    }
+    return db_->Write(batch_, ToWriteOptions(durability));
+  }
+
+  absl::Status Get(std::string_view key, std::string* value) override {
+    return db_->Get(key, value);
+  }
+
+  void MultiGet(absl::Span<const std::string_view> keys, std::vector<std::string>* values,
+                std::vector<absl::Status>* statuses) override {
+    *statuses = db_->MultiGet(keys, values);
+  }
+
+  std::unique_ptr<Cursor> NewCursor() override {
+    return std::make_unique<EmdbCursor>(db_->NewIterator());
+  }
+
+ private:
+  Db* const db_;
+  WriteBatch batch_;
+};
+
+class EmdbEngine final : public Engine {
+ public:
+  explicit EmdbEngine(std::unique_ptr<Db> db) : db_(std::move(db)) {}
+
+  absl::StatusOr<std::unique_ptr<Session>> NewSession() override {
+    return std::make_unique<EmdbSession>(db_.get());
+  }
+
+  // The number that the page store keeps is exact once nothing is left in the memtables.
+  absl::StatusOr<uint64_t> Count() override {
+    EMDB_RETURN_IF_ERROR(db_->Checkpoint());
+    return db_->GetStats().page_store.records;
+  }
+
+  absl::Status Flush() override { return db_->Flush(); }
+  absl::Status Settle() override { return db_->Checkpoint(); }
+  absl::Status Compact() override { return db_->Compact(); }
+  absl::Status Close() override { return db_->Close(); }
+
+ private:
+  const std::unique_ptr<Db> db_;
+};
+
+absl::StatusOr<std::unique_ptr<Engine>> OpenEmdb(const EngineOptions& options) {
+  Options db_options;
+  db_options.cache_size = options.cache_bytes;
+  db_options.memtable_size = options.write_buffer_bytes;
+  EMDB_ASSIGN_OR_RETURN(std::unique_ptr<Db> db,
+                        Db::Open(db_options, options.directory + "/store.emdb"));
+  return std::make_unique<EmdbEngine>(std::move(db));
+}
+
+}  // namespace
+
+EngineInfo EmdbInfo() {
+  return {.name = "emdb",
+          .version = "this tree",
+          .setup =
+              "defaults; cache and memtable sized like the peers'; every page and log record "
+              "checksummed",
+          .durability =
+              "synced: Put with sync, an fdatasync of the log shared by the group. "
+              "unsynced: in the log's mapped buffer, on disk within 5 ms (the default)",
+          .open = OpenEmdb};
+}
+
+}  // namespace emdb::bench

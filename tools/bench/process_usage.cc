@@ -1,0 +1,69 @@
+#include "tools/bench/process_usage.h"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <string_view>
+#include <system_error>
+
+#include "storage/status.h"
+#include "tools/bench/sync_counter.h"
+
+namespace emdb::bench {
+namespace {
+
+// The number behind `name` in a file of lines "name: number ..."; 0 if it is not there.
+uint64_t ReadNumber(const char* path, std::string_view name) {
+  std::ifstream file(path);
+  std::string word;
+  uint64_t number = 0;
+  while (file >> word) {
+    if (word == name && file >> number) return number;
+  }
+  return 0;
+}
+
+double Seconds(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+}
+
+}  // namespace
+
+ProcessUsage ProcessUsage::operator-(const ProcessUsage& before) const {
+  return {.cpu_seconds = cpu_seconds - before.cpu_seconds,
+          .syncs = syncs - before.syncs,
+          .bytes_written = bytes_written - before.bytes_written,
+          .bytes_read = bytes_read - before.bytes_read};
+}
+
+ProcessUsage ReadProcessUsage() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return {.cpu_seconds = Seconds(usage.ru_utime) + Seconds(usage.ru_stime),
+          .syncs = CountSyncs(),
+          .bytes_written = ReadNumber("/proc/self/io", "write_bytes:"),
+          .bytes_read = ReadNumber("/proc/self/io", "read_bytes:")};
+}
+
+uint64_t AnonymousMemoryBytes() { return ReadNumber("/proc/self/status", "RssAnon:") * 1024; }
+
+absl::StatusOr<uint64_t> DiskUsageBytes(const std::string& directory) {
+  uint64_t bytes = 0;
+  std::error_code error;
+  std::filesystem::recursive_directory_iterator entry(directory, error);
+  for (; !error && entry != std::filesystem::recursive_directory_iterator();
+       entry.increment(error)) {
+    struct stat info {};
+    // A file that the engine removed meanwhile takes no space.
+    if (stat(entry->path().c_str(), &info) != 0) continue;
+    constexpr uint64_t kBlockBytes = 512;
+    if (S_ISREG(info.st_mode)) bytes += static_cast<uint64_t>(info.st_blocks) * kBlockBytes;
+  }
+  if (error) return IoError(error.value(), "list", directory);
+  return bytes;
+}
+
+}  // namespace emdb::bench

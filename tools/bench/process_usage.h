@@ -1,0 +1,33 @@
+// ProcessUsage: what this process has used so far, by the kernel's account and our count of syncs.
+
+#ifndef EMDB_TOOLS_BENCH_PROCESS_USAGE_H_
+#define EMDB_TOOLS_BENCH_PROCESS_USAGE_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+
+namespace emdb::bench {
+
+struct ProcessUsage {
+  double cpu_seconds = 0;      // user and system, all threads
+  uint64_t syncs = 0;          // CountSyncs
+  uint64_t bytes_written = 0;  // sent to the block layer; pages are counted when they are dirtied
+  uint64_t bytes_read = 0;     // fetched from the block layer
+
+  ProcessUsage operator-(const ProcessUsage& before) const;
+};
+
+// I/O reads as 0 where the kernel does not account for it.
+ProcessUsage ReadProcessUsage();
+
+// Memory of this process that no file backs, now.
+uint64_t AnonymousMemoryBytes();
+
+// What the files under `directory` take on disk (allocated blocks, not apparent size).
+absl::StatusOr<uint64_t> DiskUsageBytes(const std::string& directory);
+
+}  // namespace emdb::bench
+
+#endif  // EMDB_TOOLS_BENCH_PROCESS_USAGE_H_

@@ -1,0 +1,213 @@
+#include "tools/bench/runner.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <ostream>
+#include <string>
+
+#include "absl/strings/match.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "storage/status.h"
+#include "tools/bench/map_engine.h"
+#include "tools/bench/workloads.h"
+
+namespace emdb::bench {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::Field;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+constexpr Sizing kTiny{.scale = 0.002, .phase_seconds = 0.01};
+
+RunnerObserver Silent() {
+  return {
+      .on_progress = [](const RunnerObserver::Job&, const std::string&, double) {},
+      .on_finished = [](const RunnerObserver::Job&, const Results&) { return absl::OkStatus(); }};
+}
+
+Results RunOne(const EngineInfo& engine, const Workload& workload) {
+  Plan plan;
+  plan.engines = {engine};
+  plan.workloads = {{workload, 1}};
+  plan.directory = ::testing::TempDir();
+  const RunnerObserver observer = Silent();
+  Results results;
+  const absl::Status status = Runner(&plan, &observer, &results).Run();
+  EXPECT_TRUE(status.ok()) << status;
+  return results;
+}
+
+Workload FindWorkload(const std::string& name) {
+  for (const Workload& workload : AllWorkloads(kTiny)) {
+    if (workload.name == name) return workload;
+  }
+  ADD_FAILURE() << "no workload " << name;
+  return {};
+}
+
+// A workload of one stage.
+Workload Single(std::function<absl::Status(StageContext*)> run) {
+  return {.name = "single", .summary = "", .stages = {{.name = "only", .run = std::move(run)}}};
+}
+
+struct DefectCase {
+  Defect defect;
+  std::string workload;
+  std::string expected;  // part of what the report says
+};
+
+void PrintTo(const DefectCase& defect_case, std::ostream* out) {
+  *out << "defect " << static_cast<int>(defect_case.defect) << " in " << defect_case.workload;
+}
+
+class DefectTest : public ::testing::TestWithParam<DefectCase> {};
+
+TEST_P(DefectTest, IsCaught) {
+  const Results results =
+      RunOne(MapEngineInfo(GetParam().defect), FindWorkload(GetParam().workload));
+  ASSERT_THAT(results.failures, SizeIs(1));
+  EXPECT_FALSE(results.failures[0].is_skip);
+  EXPECT_THAT(results.failures[0].message, HasSubstr(GetParam().expected));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, DefectTest,
+    ::testing::Values(DefectCase{Defect::kDropsPut, "commit", "expected"},
+                      DefectCase{Defect::kDropsPut, "redb", "counted"},
+                      DefectCase{Defect::kDropsPut, "queue", "the head of the queue"},
+                      DefectCase{Defect::kDropsOverwrite, "db_bench-100", "value differs"},
+                      DefectCase{Defect::kDropsOverwrite, "ycsb", "value differs"},
+                      DefectCase{Defect::kDropsOverwrite, "steady", "value differs"},
+                      DefectCase{Defect::kDropsDelete, "queue", "must not be there"},
+                      DefectCase{Defect::kDropsDelete, "redb", "must not be there"},
+                      DefectCase{Defect::kFlipsBit, "redb", "value differs"},
+                      DefectCase{Defect::kFlipsBit, "db_bench-1000", "value differs"},
+                      DefectCase{Defect::kSkipsRow, "redb", "seek to record"},
+                      DefectCase{Defect::kSkipsRow, "db_bench-100", "expected"},
+                      DefectCase{Defect::kSkipsRow, "ycsb", "seek to record"},
+                      DefectCase{Defect::kRepeatsRow, "db_bench-100", "out of order"},
+                      DefectCase{Defect::kRepeatsRow, "redb", "seek to record"},
+                      DefectCase{Defect::kEndsEarly, "db_bench-100", "expected"},
+                      DefectCase{Defect::kEndsEarly, "redb", "ended after"},
+                      DefectCase{Defect::kMixesUpValues, "ycsb", "value differs"},
+                      DefectCase{Defect::kMiscounts, "redb", "counted"},
+                      DefectCase{Defect::kTearsBatch, "redb", "counted"},
+                      DefectCase{Defect::kFails, "commit", "put failed"},
+                      DefectCase{Defect::kCrashes, "commit", "ended by signal 6"}));
+
+class HonestEngineTest : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(HonestEngineTest, PassesWithFiguresForEachPhase) {
+  const Results results = RunOne(MapEngineInfo(Defect::kNone), FindWorkload(GetParam()));
+  EXPECT_THAT(results.failures, IsEmpty());
+  EXPECT_TRUE(results.is_complete);
+  EXPECT_THAT(results.measurements, Not(IsEmpty()));
+  EXPECT_THAT(results.measurements, Each(AllOf(Field(&Measurement::workload, GetParam()),
+                                               Field(&Measurement::engine, "map"),
+                                               Field(&Measurement::phase, Not(IsEmpty())))));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, HonestEngineTest,
+                         ::testing::Values("commit", "redb", "db_bench-100", "ycsb", "queue",
+                                           "steady"));
+
+TEST(RunnerTest, AnEngineThatForgetsItsDataOverAReopenIsCaught) {
+  // The map is gone with its process.
+  const Results results = RunOne(MapEngineInfo(Defect::kNone), FindWorkload("first-table"));
+  ASSERT_THAT(results.failures, SizeIs(1));
+  EXPECT_THAT(results.failures[0].message, AllOf(HasSubstr("reopen"), HasSubstr("not found")));
+}
+
+TEST(RunnerTest, AStageThatMustEndByKillFailsIfItReturns) {
+  Workload workload = Single([](StageContext*) { return absl::OkStatus(); });
+  workload.stages[0].ends_by_kill = true;
+  EXPECT_THAT(RunOne(MapEngineInfo(Defect::kNone), workload).failures, SizeIs(1));
+
+  workload.stages[0].run = [](StageContext* context) -> absl::Status { context->KillProcess(); };
+  EXPECT_THAT(RunOne(MapEngineInfo(Defect::kNone), workload).failures, IsEmpty());
+}
+
+TEST(RunnerTest, AStageThatHangsIsKilledAndReported) {
+  Plan plan;
+  plan.engines = {MapEngineInfo(Defect::kNone)};
+  plan.workloads = {{Single([](StageContext*) -> absl::Status {
+                       while (true) pause();
+                     }),
+                     1}};
+  plan.directory = ::testing::TempDir();
+  plan.stage_timeout_seconds = 0.1;
+  const RunnerObserver observer = Silent();
+  Results results;
+  ASSERT_TRUE(Runner(&plan, &observer, &results).Run().ok());
+  ASSERT_THAT(results.failures, SizeIs(1));
+  EXPECT_THAT(results.failures[0].message, HasSubstr("took too long"));
+}
+
+TEST(RunnerTest, StoppingKeepsWhatWasMeasured) {
+  const int stop_fd = eventfd(0, EFD_CLOEXEC);
+  ASSERT_GE(stop_fd, 0);
+  Plan plan;
+  plan.engines = {MapEngineInfo(Defect::kNone)};
+  plan.workloads = {
+      {Single([](StageContext* context) { return context->EmitValue("phase", Unit::kSeconds, 1); }),
+       1},
+      {Single([stop_fd](StageContext*) -> absl::Status {
+         if (eventfd_write(stop_fd, 1) != 0) return absl::InternalError("eventfd");
+         while (true) pause();
+       }),
+       1}};
+  plan.directory = ::testing::TempDir();
+  plan.stop_fd = stop_fd;
+  const RunnerObserver observer = Silent();
+  Results results;
+  ASSERT_TRUE(Runner(&plan, &observer, &results).Run().ok());
+  close(stop_fd);
+  EXPECT_FALSE(results.is_complete);
+  EXPECT_THAT(results.measurements, SizeIs(1));
+  EXPECT_THAT(results.failures, IsEmpty());
+}
+
+TEST(RunnerTest, TheOrderOfEnginesMovesOnWithEachRepetition) {
+  Plan plan;
+  for (const char* name : {"a", "b", "c"}) {
+    plan.engines.push_back(MapEngineInfo(Defect::kNone));
+    plan.engines.back().name = name;
+  }
+  plan.workloads = {
+      {Single([](StageContext* context) { return context->EmitValue("phase", Unit::kSeconds, 1); }),
+       2}};
+  plan.directory = ::testing::TempDir();
+  const RunnerObserver observer = Silent();
+  Results results;
+  ASSERT_TRUE(Runner(&plan, &observer, &results).Run().ok());
+  std::vector<std::string> order;
+  for (const Measurement& measurement : results.measurements) order.push_back(measurement.engine);
+  EXPECT_THAT(order, ElementsAre("a", "b", "c", "b", "c", "a"));
+}
+
+TEST(RunnerTest, PastItsBudgetOnlyFirstRepetitionsAreRun) {
+  Plan plan;
+  plan.engines = {MapEngineInfo(Defect::kNone)};
+  plan.workloads = {
+      {Single([](StageContext* context) { return context->EmitValue("phase", Unit::kSeconds, 1); }),
+       5}};
+  plan.directory = ::testing::TempDir();
+  plan.budget_seconds = 1e-9;
+  const RunnerObserver observer = Silent();
+  Results results;
+  ASSERT_TRUE(Runner(&plan, &observer, &results).Run().ok());
+  EXPECT_THAT(results.measurements, SizeIs(1));
+  EXPECT_TRUE(results.is_complete);
+}
+
+}  // namespace
+}  // namespace emdb::bench

@@ -1,0 +1,54 @@
+// A long mixed load: the figure is not the mean but what each second looks like.
+
+#include "storage/status.h"
+#include "tools/bench/test_bed.h"
+#include "tools/bench/workloads.h"
+
+namespace emdb::bench {
+namespace {
+
+constexpr uint64_t kRecords = 1'000'000;
+constexpr int kThreads = 2;
+// Of the other phases' length: 10 minutes where these take 2 seconds.
+constexpr double kPhases = 300;
+
+absl::Status RunMain(const Sizing& sizing, StageContext* context) {
+  const uint64_t records = sizing.Scaled(kRecords) / kThreads * kThreads;
+  EMDB_ASSIGN_OR_RETURN(const std::unique_ptr<TestBed> bed,
+                        TestBed::Open(context, {.dataset = {.key_order = KeyOrder::kRandom,
+                                                            .key_bytes = 24,
+                                                            .value_bytes = 150,
+                                                            .capacity = records},
+                                                .engine = {},
+                                                .subdirectory = ""}));
+  EMDB_RETURN_IF_ERROR(bed->LoadQuietly(0, records));
+  const PhaseOptions options{.name = "mixed load",
+                             .threads = kThreads,
+                             .max_seconds = kPhases * sizing.phase_seconds,
+                             .latency_interval = 1,
+                             .with_series = true};
+  EMDB_RETURN_IF_ERROR(
+      bed->Run(options, [records](CheckedSession* session, Worker* worker) -> absl::Status {
+        const uint64_t id = worker->random()->Below(records);
+        if (worker->random()->Below(2) == 0) return session->GetWhileWritten(id);
+        // Each thread writes records of its own.
+        return session->Put(id / kThreads * kThreads + worker->thread(), Durability::kUnsynced);
+      }));
+  EMDB_RETURN_IF_ERROR(bed->VerifyAll());
+  return bed->Close();
+}
+
+}  // namespace
+
+Workload SteadyWorkload(const Sizing& sizing) {
+  const auto run_main = [sizing](StageContext* context) { return RunMain(sizing, context); };
+  return {
+      .name = "steady",
+      .summary =
+          "half random reads, half random unsynced writes by 2 threads at full speed: "
+          "throughput and p99.9 of each second",
+      .stages = {{.name = "main", .run = run_main, .ends_by_kill = false, .reports_memory = true}},
+      .memory_limit_bytes = 0};
+}
+
+}  // namespace emdb::bench

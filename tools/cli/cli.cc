@@ -1,0 +1,141 @@
+#include "tools/cli/cli.h"
+
+#include <iterator>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "kv/db.h"
+#include "storage/status.h"
+#include "tools/cli/command.h"
+#include "tools/cli/store_files.h"
+#include "tools/cli/suggestion.h"
+
+namespace emdb::cli {
+namespace {
+
+constexpr char kProgram[] = "emdb";
+
+// In the order of the help.
+std::vector<Command> AllCommands() {
+  std::vector<Command> all;
+  for (std::vector<Command> some : {RecordCommands(), RangeCommands(), TransferCommands(),
+                                    StoreCommands(), InspectCommands(), ShellCommands()}) {
+    all.insert(all.end(), std::make_move_iterator(some.begin()),
+               std::make_move_iterator(some.end()));
+  }
+  return all;
+}
+
+std::string ProgramHelp(absl::Span<const Command> commands) {
+  std::string text =
+      "Usage: emdb COMMAND STORE [arguments]\n\n"
+      "Looks into and changes an emdb store: the file STORE with its log STORE.v4.wal beside "
+      "it.\n\n";
+  for (const Command& command : commands) {
+    absl::StrAppendFormat(&text, "  %-12s%s\n", command.syntax.name, command.syntax.summary);
+  }
+  absl::StrAppend(
+      &text,
+      "\n`emdb COMMAND --help` explains one of them. Data goes to stdout; errors, notes and "
+      "progress to\nstderr.\n\n",
+      DescribeExitCodes());
+  return text;
+}
+
+Syntax WithStore(Syntax syntax) {
+  syntax.positionals.insert(syntax.positionals.begin(),
+                            {.name = "STORE", .help = "the store file"});
+  return syntax;
+}
+
+absl::StatusOr<std::unique_ptr<Db>> OpenStore(StoreUse use, const std::string& path, Env* env) {
+  Options options;
+  options.create_if_missing = use == StoreUse::kCreate;
+  options.read_only = use == StoreUse::kRead;
+  options.env = env;
+  absl::StatusOr<std::unique_ptr<Db>> db = Db::Open(options, path);
+  if (!absl::IsNotFound(db.status())) return db;
+  if (use != StoreUse::kCreate) return MissingFileError(db.status(), path);
+  return absl::FailedPreconditionError(
+      absl::StrCat("cannot make ", path, ": ", db.status().message(), "; is its directory there?"));
+}
+
+absl::Status RunCommand(const Command& command, absl::Span<const Command> commands,
+                        absl::Span<const std::string> words, const Console& console) {
+  const Syntax syntax = WithStore(command.syntax);
+  absl::StatusOr<Arguments> arguments = Arguments::Parse(syntax, words);
+  if (!arguments.ok()) {
+    return absl::Status(
+        arguments.status().code(),
+        absl::StrCat(arguments.status().message(), "\nUsage: ", UsageLine(kProgram, syntax),
+                     "\n`emdb ", syntax.name, " --help` explains it."));
+  }
+  if (arguments->help()) return console.Write(HelpText(kProgram, syntax));
+
+  const std::string& store_path = arguments->positionals().front();
+  std::unique_ptr<Db> db;
+  if (command.store_use != StoreUse::kFiles) {
+    EMDB_ASSIGN_OR_RETURN(db, OpenStore(command.store_use, store_path, console.env));
+  }
+  absl::Status status =
+      command.run({.arguments = *arguments,
+                   .words = absl::MakeConstSpan(arguments->positionals()).subspan(1),
+                   .console = console,
+                   .store_path = store_path,
+                   .db = db.get(),
+                   .in_shell = false,
+                   .commands = commands});
+  if (db != nullptr) {
+    const absl::Status closed = db->Close();
+    if (status.ok()) status = closed;
+  }
+  return status;
+}
+
+absl::StatusOr<const Command*> FindCommand(absl::Span<const Command> commands,
+                                           const std::string& name) {
+  std::vector<std::string> known;
+  for (const Command& command : commands) {
+    if (command.syntax.name == name) return &command;
+    known.push_back(command.syntax.name);
+  }
+  return absl::InvalidArgumentError(absl::StrCat("unknown command \"", name, "\"",
+                                                 DidYouMean(name, known),
+                                                 "\n`emdb --help` lists the commands."));
+}
+
+absl::Status Dispatch(absl::Span<const std::string> words, const Console& console) {
+  const std::vector<Command> commands = AllCommands();
+  if (words.empty()) {
+    std::fputs(ProgramHelp(commands).c_str(), console.err);
+    return absl::InvalidArgumentError("missing COMMAND");
+  }
+  const std::string& name = words.front();
+  if (name == "--help" || name == "-h" || name == "help") {
+    if (words.size() == 1) return console.Write(ProgramHelp(commands));
+    EMDB_ASSIGN_OR_RETURN(const Command* const command, FindCommand(commands, words[1]));
+    return console.Write(HelpText(kProgram, WithStore(command->syntax)));
+  }
+  EMDB_ASSIGN_OR_RETURN(const Command* const command, FindCommand(commands, name));
+  return RunCommand(*command, commands, words.subspan(1), console);
+}
+
+}  // namespace
+
+ExitCode RunEmdb(absl::Span<const std::string> words, const Console& console) {
+  absl::Status status = Dispatch(words, console);
+  // Also after an error: what was found before it is still data.
+  const absl::Status flushed = console.Flush();
+  if (status.ok()) status = flushed;
+  if (!status.ok() && !absl::IsCancelled(status)) {
+    console.Note(FromAbsl(absl::StrCat("emdb: ", status.message())));
+  }
+  return ExitCodeFor(status);
+}
+
+}  // namespace emdb::cli

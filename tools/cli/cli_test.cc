@@ -1,0 +1,372 @@
+#include "tools/cli/cli.h"
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "kv/db.h"
+#include "storage/posix_env.h"
+#include "storage/status.h"
+#include "tools/cli/testing.h"
+
+namespace emdb::cli {
+namespace {
+
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+
+struct Outcome {
+  ExitCode code;
+  std::string out;
+  std::string err;
+};
+
+class CliTest : public ::testing::Test {
+ protected:
+  CliTest()
+      : store_(absl::StrCat(::testing::TempDir(), "/",
+                            ::testing::UnitTest::GetInstance()->current_test_info()->name(),
+                            ".emdb")) {}
+
+  // Runs `emdb WORDS...`; a word "STORE" stands for this test's store.
+  Outcome Run(std::vector<std::string> words, std::string_view input = "") const {
+    for (std::string& word : words) {
+      if (word == "STORE") word = store_;
+    }
+    TestConsole console(PosixEnv(), input);
+    const ExitCode code = RunEmdb(words, *console.console());
+    return {.code = code, .out = console.out(), .err = console.err()};
+  }
+
+  // The same, for what must succeed; returns the output.
+  std::string Out(std::vector<std::string> words, std::string_view input = "") const {
+    const Outcome outcome = Run(std::move(words), input);
+    EXPECT_EQ(outcome.code, ExitCode::kOk) << outcome.err;
+    return outcome.out;
+  }
+
+  void LoadFruit() const {
+    Out({"load", "STORE", "--quiet"},
+        "apple\tred\nbanana\tyellow\nblueberry\tblue\ncherry\tdark red\n");
+  }
+
+  const std::string& store() const { return store_; }
+
+ private:
+  const std::string store_;
+};
+
+TEST_F(CliTest, WhatIsPutIsGot) {
+  EXPECT_EQ(Out({"put", "STORE", "key", "value"}), "");
+  EXPECT_EQ(Out({"get", "STORE", "key"}), "value\n");
+  EXPECT_EQ(Out({"put", "STORE", "key", "other"}), "");
+  EXPECT_EQ(Out({"get", "STORE", "key"}), "other\n");
+}
+
+TEST_F(CliTest, KeysAndValuesAreAnyBytesInAnyFormat) {
+  Out({"put", "STORE", "a\\tb", "\\xff\\n"});
+  EXPECT_EQ(Out({"get", "STORE", "610962", "--key-format=hex"}), "\\xff\\n\n");
+  EXPECT_EQ(Out({"get", "STORE", "610962", "--format=hex"}), "ff0a\n");
+  EXPECT_EQ(Out({"get", "STORE", "YQli", "--format=base64"}), "/wo=\n");
+  EXPECT_EQ(Out({"get", "STORE", "a\\tb", "--raw"}), "\xff\n");
+}
+
+TEST_F(CliTest, PutReadsTheValueFromStandardInput) {
+  const std::string value("any \0 bytes\n", 12);
+  Out({"put", "STORE", "key"}, value);
+  EXPECT_EQ(Out({"get", "STORE", "key", "--raw"}), value);
+}
+
+TEST_F(CliTest, AMissingKeyIsExitCode1) {
+  LoadFruit();
+  const Outcome outcome = Run({"get", "STORE", "apple", "grape", "cherry", "plum"});
+  EXPECT_EQ(outcome.code, ExitCode::kNotFound);
+  EXPECT_EQ(outcome.out, "red\ndark red\n") << "what is there is printed";
+  EXPECT_EQ(outcome.err, "emdb: no such key: grape, plum\n");
+}
+
+TEST_F(CliTest, AMissingStoreIsExitCode3AndIsNotMade) {
+  for (const char* command : {"get", "delete", "scan", "count", "stats", "verify", "wal-dump"}) {
+    std::vector<std::string> words = {command, "STORE"};
+    if (words[0] == "get" || words[0] == "delete") words.emplace_back("key");
+    const Outcome outcome = Run(words);
+    EXPECT_EQ(outcome.code, ExitCode::kFailed) << command;
+    EXPECT_THAT(outcome.err, HasSubstr("there is no store at")) << command;
+  }
+  EXPECT_FALSE(*PosixEnv()->Exists(store()));
+}
+
+TEST_F(CliTest, AStoreIsNotMadeInADirectoryThatIsMissing) {
+  const Outcome outcome = Run({"put", "/nonexistent/a.emdb", "key", "value"});
+  EXPECT_EQ(outcome.code, ExitCode::kFailed);
+  EXPECT_THAT(outcome.err, HasSubstr("cannot make /nonexistent/a.emdb"));
+}
+
+TEST_F(CliTest, DeleteRemovesAllItsKeys) {
+  LoadFruit();
+  EXPECT_EQ(Out({"delete", "STORE", "apple", "cherry", "not-there"}), "");
+  EXPECT_EQ(Out({"scan", "STORE", "--keys-only"}), "banana\nblueberry\n");
+}
+
+TEST_F(CliTest, ScanShowsTheRangeAskedFor) {
+  LoadFruit();
+  EXPECT_EQ(Out({"scan", "STORE"}),
+            "apple\tred\nbanana\tyellow\nblueberry\tblue\ncherry\tdark red\n");
+  EXPECT_EQ(Out({"scan", "STORE", "--prefix=b"}), "banana\tyellow\nblueberry\tblue\n");
+  EXPECT_EQ(Out({"scan", "STORE", "--from=banana", "--to=cherry", "--keys-only"}),
+            "banana\nblueberry\n");
+  EXPECT_EQ(Out({"scan", "STORE", "--reverse", "--limit=2", "--keys-only"}), "cherry\nblueberry\n");
+  EXPECT_EQ(Out({"scan", "STORE", "--prefix=b", "--from=bb"}), "blueberry\tblue\n");
+  EXPECT_EQ(Out({"scan", "STORE", "--prefix=b", "--to=a"}), "");
+  EXPECT_EQ(Out({"scan", "STORE", "--from=62", "--limit=1", "--format=hex"}),
+            "62616e616e61\t79656c6c6f77\n");
+  EXPECT_EQ(Run({"scan", "STORE", "--from="}).code, ExitCode::kUsage);
+}
+
+TEST_F(CliTest, APrefixOfTheHighestBytesHasNoEnd) {
+  Out({"put", "STORE", "\\xff\\xff\\x01", "in"});
+  Out({"put", "STORE", "\\xff", "out"});
+  EXPECT_EQ(Out({"scan", "STORE", "--prefix=\\xff\\xff"}), "\\xff\\xff\\x01\tin\n");
+}
+
+TEST_F(CliTest, CountIsExact) {
+  LoadFruit();
+  EXPECT_EQ(Out({"count", "STORE"}), "4\n");
+  EXPECT_EQ(Out({"count", "STORE", "--prefix=b"}), "2\n");
+  Out({"delete", "STORE", "banana"});
+  EXPECT_EQ(Out({"count", "STORE"}), "3\n");
+}
+
+TEST_F(CliTest, EveryDumpLoadsBack) {
+  LoadFruit();
+  Out({"put", "STORE", "odd\\0\\n", "\\xfe\\\\"});
+  const std::string all = Out({"scan", "STORE", "--format=hex"});
+  const std::vector<std::vector<std::string>> formats = {{"--format=mdb_dump"},
+                                                         {"--format=mdb_dump", "--print"},
+                                                         {"--format=db_dump"},
+                                                         {"--format=db_dump", "--print"},
+                                                         {"--format=tsv"}};
+  for (size_t i = 0; i < formats.size(); ++i) {
+    std::vector<std::string> words = {"dump", "STORE"};
+    words.insert(words.end(), formats[i].begin(), formats[i].end());
+    const std::string dump = Out(words);
+    const std::string copy = absl::StrCat(store(), ".copy", i);
+    const Outcome loaded = Run({"load", copy, "--batch=2"}, dump);
+    EXPECT_EQ(loaded.code, ExitCode::kOk) << loaded.err;
+    EXPECT_THAT(loaded.err, StartsWith("loaded 5 records"));
+    EXPECT_EQ(Out({"scan", copy, "--format=hex"}), all) << formats[i].front();
+  }
+}
+
+TEST_F(CliTest, DumpTakesARange) {
+  LoadFruit();
+  EXPECT_EQ(Out({"dump", "STORE", "--format=tsv", "--prefix=b"}),
+            "banana\tyellow\nblueberry\tblue\n");
+  EXPECT_EQ(Out({"dump", "STORE", "--format=db_dump", "--print", "--to=b"}),
+            "VERSION=3\nformat=print\ntype=btree\nHEADER=END\n apple\n red\nDATA=END\n");
+}
+
+TEST_F(CliTest, AMalformedLineStopsALoadAndIsNamed) {
+  const Outcome outcome = Run({"load", "STORE", "--batch=1"}, "a\t1\nb\t2\nnonsense\nc\t3\n");
+  EXPECT_EQ(outcome.code, ExitCode::kUsage);
+  EXPECT_THAT(outcome.err, HasSubstr("standard input, line 3: expected a key, a tab and a value"));
+  EXPECT_THAT(outcome.err, HasSubstr("(2 records in front of it are in the store)"));
+  EXPECT_EQ(Out({"count", "STORE"}), "2\n");
+}
+
+TEST_F(CliTest, KeysOutsideOfTheLimitsStopALoad) {
+  EXPECT_THAT(Run({"load", "STORE"}, "\tvalue\n").err, HasSubstr("line 1: expected a key of 1 to"));
+  EXPECT_THAT(Run({"load", "STORE"}, std::string(4097, 'k') + "\tv\n").err,
+              HasSubstr("found one of 4097"));
+  EXPECT_EQ(Run({"put", "STORE", "", "value"}).code, ExitCode::kUsage);
+}
+
+TEST_F(CliTest, LoadReadsAFile) {
+  LoadFruit();
+  EXPECT_EQ(Run({"load", "STORE", "/nonexistent"}).code, ExitCode::kFailed);
+  EXPECT_EQ(Run({"load", "STORE", "--batch=0"}, "").code, ExitCode::kUsage);
+  EXPECT_EQ(Run({"load", "STORE", "/dev/null"}).code, ExitCode::kOk);
+}
+
+TEST_F(CliTest, StatsAreForPeopleAndPrograms) {
+  LoadFruit();
+  EXPECT_THAT(Out({"stats", "STORE"}), Not(IsEmpty()));
+  const std::string json = Out({"stats", "STORE", "--json"});
+  EXPECT_THAT(json, StartsWith("{\"puts\":"));
+  EXPECT_THAT(json, HasSubstr("\"wal_recovery\":{\"first_seq\":"));
+  EXPECT_THAT(json, HasSubstr("\"page_store\":{\"generation\":"));
+  EXPECT_THAT(json, testing::EndsWith("}}\n"));
+}
+
+TEST_F(CliTest, CheckpointEmptiesTheLog) {
+  LoadFruit();
+  EXPECT_THAT(Out({"wal-dump", "STORE"}), HasSubstr("\tput\tapple\tred\n"));
+  Out({"checkpoint", "STORE"});
+  EXPECT_THAT(Out({"wal-dump", "STORE"}), Not(HasSubstr("apple")));
+  EXPECT_EQ(Out({"count", "STORE"}), "4\n");
+}
+
+TEST_F(CliTest, CompactKeepsEverything) {
+  LoadFruit();
+  const Outcome outcome = Run({"compact", "STORE"});
+  EXPECT_EQ(outcome.code, ExitCode::kOk) << outcome.err;
+  EXPECT_THAT(outcome.err, ContainsRegex("compact: .* before, .* now"));
+  EXPECT_EQ(Out({"count", "STORE"}), "4\n");
+}
+
+TEST_F(CliTest, WalDumpShowsOperationsByBatch) {
+  Out({"load", "STORE", "--quiet"}, "a\t1\nb\t2\n");
+  Out({"delete", "STORE", "a"});
+  const std::string dump = Out({"wal-dump", "STORE"});
+  EXPECT_THAT(dump, HasSubstr("0\tput\ta\t1\n0\tput\tb\t2\n1\tdelete\ta\n"));
+  EXPECT_THAT(dump, HasSubstr("# records    2, seq 0 to before 2"));
+  EXPECT_THAT(Out({"wal-dump", "STORE", "--from=1"}), Not(HasSubstr("\tput\t")));
+  EXPECT_THAT(Out({"wal-dump", "STORE", "--limit=1"}), Not(HasSubstr("\tdelete\t")));
+  EXPECT_THAT(Out({"wal-dump", "STORE", "--summary"}), Not(HasSubstr("\tput\t")));
+}
+
+TEST_F(CliTest, WalDumpShortensLongValues) {
+  Out({"put", "STORE", "k", std::string(100, 'v')});
+  EXPECT_THAT(Out({"wal-dump", "STORE", "--value-bytes=3"}), HasSubstr("\tvvv... (100 bytes)\n"));
+}
+
+TEST_F(CliTest, PageDumpDescribesTheHeadersAndPages) {
+  LoadFruit();
+  Out({"checkpoint", "STORE"});
+  const std::string headers = Out({"page-dump", "STORE"});
+  EXPECT_THAT(headers, StartsWith("page 0\n"));
+  EXPECT_THAT(headers, HasSubstr("\npage 1\n"));
+  EXPECT_EQ(Out({"page-dump", "STORE", "0-1"}), headers);
+  for (const char* bad : {"x", "2-1", "1-", "-1"}) {
+    EXPECT_EQ(Run({"page-dump", "STORE", "--", bad}).code, ExitCode::kUsage) << bad;
+  }
+  EXPECT_THAT(Run({"page-dump", "STORE", "99999999"}).err, HasSubstr("there is no page 99999999"));
+}
+
+TEST_F(CliTest, VerifyReportsASoundStore) {
+  LoadFruit();
+  EXPECT_THAT(Out({"verify", "STORE"}), HasSubstr("log:   ok, 1 records with 4 operations"));
+  Out({"checkpoint", "STORE"});
+  EXPECT_THAT(Out({"verify", "STORE"}), HasSubstr("pages: ok, 4 records in "));
+}
+
+TEST_F(CliTest, VerifyReportsDamageInAPage) {
+  LoadFruit();
+  Out({"checkpoint", "STORE"});
+  {
+    const auto file = PosixEnv()->OpenFile(store(), {.write = true});
+    ASSERT_TRUE(file.ok()) << file.status();
+    // Every byte behind the two header slots.
+    constexpr uint64_t kHeaders = 2 * 8192;
+    const uint64_t size = *(*file)->Size();
+    ASSERT_GT(size, kHeaders);
+    ASSERT_TRUE((*file)->WriteAt(kHeaders, std::string(size - kHeaders, '\x55')).ok());
+    ASSERT_TRUE((*file)->Close().ok());
+  }
+  const Outcome outcome = Run({"verify", "STORE"});
+  EXPECT_EQ(outcome.code, ExitCode::kCorruption);
+  EXPECT_THAT(outcome.err, HasSubstr(store()));
+}
+
+TEST_F(CliTest, VerifyReportsAMissingLog) {
+  LoadFruit();
+  ASSERT_TRUE(PosixEnv()->Remove(Wal::PathFor(store())).ok());
+  const Outcome outcome = Run({"verify", "STORE"});
+  EXPECT_EQ(outcome.code, ExitCode::kCorruption) << outcome.err;
+}
+
+TEST_F(CliTest, InspectingChangesNoByte) {
+  LoadFruit();
+  const auto contents = [this] {
+    std::string all;
+    for (const std::string& path : {store(), Wal::PathFor(store())}) {
+      const auto file = PosixEnv()->OpenFile(path, {});
+      EXPECT_TRUE(file.ok()) << file.status();
+      std::string bytes(*(*file)->Size(), '\0');
+      EXPECT_TRUE(ReadFully(**file, 0, bytes.size(), bytes.data()).ok());
+      all += bytes;
+    }
+    return all;
+  };
+  const std::string before = contents();
+  Out({"verify", "STORE"});
+  Out({"wal-dump", "STORE"});
+  Out({"page-dump", "STORE"});
+  Out({"stats", "STORE"});
+  Out({"count", "STORE"});
+  EXPECT_TRUE(contents() == before);
+}
+
+TEST_F(CliTest, AStoreInUseIsExitCode3) {
+  absl::StatusOr<std::unique_ptr<Db>> db = Db::Open({}, store());
+  ASSERT_TRUE(db.ok()) << db.status();
+  for (const char* command : {"count", "checkpoint", "verify", "wal-dump", "page-dump"}) {
+    EXPECT_EQ(Run({command, "STORE"}).code, ExitCode::kFailed) << command;
+  }
+  ASSERT_TRUE((*db)->Close().ok());
+}
+
+TEST_F(CliTest, TheShellRunsCommandsOnOneStore) {
+  EXPECT_EQ(Out({"shell", "STORE"},
+                "put 'a key' \"a value\"\n"
+                "# a comment\n"
+                "\n"
+                "get 'a key'\n"
+                "get missing\n"
+                "scan --keys-only\n"
+                "verify\n"
+                "quit\n"
+                "put after quit\n")
+                .substr(0, 14),
+            "a value\na key\n");
+  EXPECT_EQ(Out({"count", "STORE"}), "1\n");
+}
+
+TEST_F(CliTest, AScriptInTheShellEndsAtItsFirstError) {
+  const Outcome outcome = Run({"shell", "STORE"}, "put a 1\nptu b 2\nput c 3\n");
+  EXPECT_EQ(outcome.code, ExitCode::kUsage);
+  EXPECT_THAT(outcome.err, HasSubstr("line 2: unknown command \"ptu\"; did you mean put?"));
+  EXPECT_EQ(Out({"scan", "STORE"}), "a\t1\n");
+}
+
+TEST_F(CliTest, TheShellGoesOnWhenTold) {
+  EXPECT_EQ(Run({"shell", "STORE", "--keep-going"}, "put a 1\nptu b 2\nput c 3\n").code,
+            ExitCode::kOk);
+  EXPECT_EQ(Out({"count", "STORE"}), "2\n");
+}
+
+TEST_F(CliTest, TheShellHasNoCommandsThatNeedOtherInput) {
+  for (const char* line : {"wal-dump\n", "shell\n", "load\n", "put key\n"}) {
+    EXPECT_EQ(Run({"shell", "STORE"}, line).code, ExitCode::kUsage) << line;
+  }
+}
+
+TEST_F(CliTest, HelpIsThereForEachCommand) {
+  const std::string help = Out({"--help"});
+  EXPECT_EQ(Out({"help"}), help);
+  for (const char* command :
+       {"get", "put", "delete", "scan", "count", "load", "dump", "stats", "verify", "checkpoint",
+        "compact", "wal-dump", "page-dump", "shell"}) {
+    EXPECT_THAT(help, HasSubstr(absl::StrCat("\n  ", command, " "))) << command;
+    const std::string text = Out({command, "--help"});
+    EXPECT_THAT(text, StartsWith(absl::StrCat("Usage: emdb ", command, " STORE")));
+    EXPECT_EQ(Out({"help", command}), text);
+  }
+}
+
+TEST_F(CliTest, UsageErrorsSayWhatToDo) {
+  EXPECT_EQ(Run({}).code, ExitCode::kUsage);
+  EXPECT_EQ(Run({"sacn", "STORE"}).code, ExitCode::kUsage);
+  EXPECT_THAT(Run({"sacn", "STORE"}).err, HasSubstr("did you mean scan?"));
+  EXPECT_THAT(Run({"get", "STORE"}).err,
+              HasSubstr("missing KEY: a key to look up\nUsage: emdb get STORE KEY... [options]\n"));
+  EXPECT_THAT(Run({"scan", "STORE", "--limit=ten"}).err, HasSubstr("--limit expects a number"));
+}
+
+}  // namespace
+}  // namespace emdb::cli

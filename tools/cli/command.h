@@ -1,0 +1,57 @@
+// Command: a sub-command of emdb, declared by its Syntax and the access to the store it needs, and
+// a function.
+
+#ifndef EMDB_TOOLS_CLI_COMMAND_H_
+#define EMDB_TOOLS_CLI_COMMAND_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "kv/db.h"
+#include "tools/cli/arguments.h"
+#include "tools/cli/console.h"
+#include "tools/cli/syntax.h"
+
+namespace emdb::cli {
+
+// How the store is opened for a command, and whether STORE is its first argument.
+enum class StoreUse {
+  kRead,    // read only; any number at a time
+  kWrite,   // it must be there
+  kCreate,  // made if it is missing
+  kFiles,   // not opened: the command looks at the files themselves
+};
+
+struct Command;
+
+struct CommandContext {
+  const Arguments& arguments;
+  absl::Span<const std::string> words;  // the positional arguments behind STORE
+  const Console& console;
+  const std::string& store_path;
+  Db* db;                              // null for kFiles, unless in the shell
+  bool in_shell;                       // then standard input is where commands come from
+  absl::Span<const Command> commands;  // all there are
+};
+
+struct Command {
+  // Without STORE, which all commands but those of the shell take first.
+  Syntax syntax;
+  StoreUse store_use;
+  bool in_shell = true;  // it can be used there
+  absl::Status (*run)(const CommandContext& context);
+};
+
+// The declarations of the commands, a file each.
+std::vector<Command> RecordCommands();    // get put delete
+std::vector<Command> RangeCommands();     // scan count
+std::vector<Command> TransferCommands();  // load dump
+std::vector<Command> StoreCommands();     // stats verify checkpoint compact
+std::vector<Command> InspectCommands();   // wal-dump page-dump
+std::vector<Command> ShellCommands();     // shell
+
+}  // namespace emdb::cli
+
+#endif  // EMDB_TOOLS_CLI_COMMAND_H_

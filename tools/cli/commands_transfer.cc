@@ -1,0 +1,214 @@
+// load, dump: many records in and out as text.
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "storage/status.h"
+#include "tools/cli/command.h"
+#include "tools/cli/key_range.h"
+#include "tools/cli/line_reader.h"
+#include "tools/cli/mdb_dump.h"
+#include "tools/cli/progress.h"
+#include "tools/cli/record_loader.h"
+#include "tools/cli/tab_separated.h"
+
+namespace emdb::cli {
+namespace {
+
+struct CloseFile {
+  void operator()(std::FILE* file) const { std::fclose(file); }
+};
+using OwnedFile = std::unique_ptr<std::FILE, CloseFile>;
+
+absl::StatusOr<OwnedFile> OpenInput(const std::string& path) {
+  OwnedFile file(std::fopen(path.c_str(), "re"));
+  if (file != nullptr) return file;
+  // NotFound would read as "no such key".
+  return absl::FailedPreconditionError(IoError(errno, "open", path).message());
+}
+
+// In bytes; 0 for what has no size, such as a pipe.
+uint64_t InputSize(std::FILE* file) {
+  struct stat info;
+  const bool known = ::fstat(::fileno(file), &info) == 0 && S_ISREG(info.st_mode);
+  return known ? static_cast<uint64_t>(info.st_size) : 0;
+}
+
+absl::StatusOr<std::unique_ptr<RecordReader>> MakeReader(const Arguments& arguments,
+                                                         LineReader* lines) {
+  std::string format = arguments.Text("format");
+  if (format == "auto") {
+    EMDB_ASSIGN_OR_RETURN(const bool found, lines->Next());
+    if (found) lines->PutBack();
+    format = found && MdbDumpReader::IsFirstLine(lines->line()) ? "mdb_dump" : "tsv";
+  }
+  if (format == "mdb_dump") return std::make_unique<MdbDumpReader>(lines);
+  return std::make_unique<TabSeparatedReader>(lines, RecordFormatFrom(arguments, /*both=*/false));
+}
+
+absl::Status LoadAll(const CommandContext& context, std::FILE* in, LineReader* lines,
+                     RecordLoader* loader) {
+  EMDB_ASSIGN_OR_RETURN(const std::unique_ptr<RecordReader> reader,
+                        MakeReader(context.arguments, lines));
+  const uint64_t total = InputSize(in);
+  Progress progress(&context.console, {.label = "load",
+                                       .unit = total > 0 ? "bytes" : "records",
+                                       .quiet = context.arguments.IsOn("quiet")});
+  Record record;
+  while (true) {
+    EMDB_ASSIGN_OR_RETURN(const bool found, reader->Next(&record));
+    if (!found) return loader->Finish();
+    const absl::Status added = loader->Add(record);
+    // What is wrong with a record is wrong with a line of the input.
+    if (absl::IsInvalidArgument(added)) return lines->Error(FromAbsl(added.message()));
+    EMDB_RETURN_IF_ERROR(added);
+    progress.Update(total > 0 ? lines->bytes() : loader->written(), total);
+  }
+}
+
+absl::Status RunLoad(const CommandContext& context) {
+  const Arguments& arguments = context.arguments;
+  const bool from_file = !context.words.empty() && context.words[0] != "-";
+  if (!from_file && context.in_shell) {
+    return absl::InvalidArgumentError("missing FILE: the shell reads its commands from stdin");
+  }
+  if (arguments.Number("batch") == 0) {
+    return absl::InvalidArgumentError("--batch expects a number of at least 1, found 0");
+  }
+  OwnedFile file;
+  if (from_file) {
+    EMDB_ASSIGN_OR_RETURN(file, OpenInput(context.words[0]));
+  }
+  std::FILE* const in = from_file ? file.get() : context.console.in;
+  LineReader lines(in, from_file ? context.words[0] : "standard input");
+  RecordLoader loader(context.db,
+                      {.batch_records = arguments.Number("batch"), .sync = arguments.IsOn("sync")});
+  const uint64_t start_nanos = context.console.env->NowNanos();
+  const absl::Status status = LoadAll(context, in, &lines, &loader);
+  if (!status.ok()) {
+    return absl::Status(status.code(),
+                        absl::StrCat(status.message(), " (", WithCommas(loader.written()),
+                                     " records in front of it are in the store)"));
+  }
+  if (!arguments.IsOn("quiet")) {
+    const double seconds =
+        static_cast<double>(context.console.env->NowNanos() - start_nanos) * 1e-9;
+    context.console.Note(FromAbsl(
+        absl::StrFormat("loaded %s records in %.2f s", WithCommas(loader.written()), seconds)));
+  }
+  return absl::OkStatus();
+}
+
+// A bound for LMDB: it stores random keys at up to 3 times their size, and unused map costs
+// nothing.
+uint64_t MapSize(const Stats& stats) {
+  constexpr uint64_t kSmallest = uint64_t{64} << 20;
+  const uint64_t bytes =
+      stats.page_store.file_pages * stats.page_store.page_size_bytes + stats.memtable_bytes;
+  return std::max(kSmallest, bytes * 4 / 4096 * 4096);
+}
+
+absl::Status RunDump(const CommandContext& context) {
+  const Arguments& arguments = context.arguments;
+  const RecordFormat record_format = RecordFormatFrom(arguments, /*both=*/false);
+  const std::string& format = arguments.Text("format");
+  const Stats stats = context.db->GetStats();
+  Walk walk;
+  EMDB_ASSIGN_OR_RETURN(walk.range, KeyRangeFrom(arguments, record_format.key));
+
+  std::unique_ptr<RecordWriter> writer;
+  if (format == "tsv") {
+    writer = std::make_unique<TabSeparatedWriter>(&context.console, record_format);
+  } else {
+    const MdbDumpOptions options = {.print = arguments.IsOn("print"),
+                                    .mapsize_bytes = format == "mdb_dump" ? MapSize(stats) : 0};
+    writer = std::make_unique<MdbDumpWriter>(&context.console, options);
+  }
+
+  // A bar would be torn apart by data on the same terminal.
+  const bool quiet = arguments.IsOn("quiet") || context.console.out_is_terminal;
+  Progress progress(&context.console, {.label = "dump", .unit = "records", .quiet = quiet});
+  const bool whole = walk.range.lower.empty() && walk.range.upper.empty();
+  uint64_t done = 0;
+  EMDB_RETURN_IF_ERROR(writer->Begin());
+  EMDB_RETURN_IF_ERROR(ForEachRecord(*context.db, walk, [&](const Iterator& at) {
+    progress.Update(++done, whole ? std::max(done, stats.estimated_records) : 0);
+    return writer->Write(at.key(), at.value());
+  }));
+  return writer->End();
+}
+
+Syntax LoadSyntax() {
+  Syntax load = {
+      .name = "load",
+      .summary = "Read records from text and store them",
+      .details =
+          "Keys that are there already get the new value. On exit code 0 all records are durable; "
+          "if it ends early, those in front of some line are there. The store is made if it is "
+          "missing.",
+      .positionals = {{.name = "FILE",
+                       .help = "what to read; standard input if it is - or missing",
+                       .count = Positional::Count::kOptional}},
+      .options = {{.name = "format",
+                   .kind = Option::Kind::kChoice,
+                   .default_value = "auto",
+                   .choices = {"auto", "mdb_dump", "tsv"},
+                   .help = "mdb_dump is what `emdb dump`, mdb_dump and db_dump write; tsv a key, a "
+                           "tab and a value a line; auto looks at the first line"},
+                  {.name = "batch",
+                   .kind = Option::Kind::kNumber,
+                   .value_name = "N",
+                   .default_value = "1000",
+                   .help = "records that are written as one: all or none after a crash"},
+                  {.name = "sync",
+                   .help = "wait for each batch to be durable, not only for the last"}},
+      .examples = {"mdb_dump -n other.mdb | emdb load app.emdb", "emdb load app.emdb users.tsv"}};
+  for (Option& option : FormatOptions(/*both=*/false)) {
+    option.help += " in tsv";
+    load.options.push_back(std::move(option));
+  }
+  load.options.push_back({.name = "quiet", .help = "no progress on stderr"});
+  return load;
+}
+
+Syntax DumpSyntax() {
+  Syntax dump = {
+      .name = "dump",
+      .summary = "Print records as text that `load`, mdb_load or db_load read",
+      .details = "It shows one moment, whatever is written meanwhile.",
+      .options =
+          {{.name = "format",
+            .kind = Option::Kind::kChoice,
+            .default_value = "mdb_dump",
+            .choices = {"mdb_dump", "db_dump", "tsv"},
+            .help = "mdb_dump is for mdb_load (whose keys end at 511 bytes), db_dump the "
+                    "same without LMDB's mapsize for db_load; tsv a key, a tab and a value a line"},
+           {.name = "print",
+            .help = "printable characters as they are in mdb_dump and db_dump, not hex"}},
+      .examples = {"emdb dump app.emdb > app.dump", "emdb dump app.emdb | mdb_load -n other.mdb",
+                   "emdb dump app.emdb --format=tsv --prefix=user:"}};
+  for (const Option& option : RangeOptions()) dump.options.push_back(option);
+  for (const Option& option : FormatOptions(/*both=*/false)) dump.options.push_back(option);
+  dump.options.push_back({.name = "quiet", .help = "no progress on stderr"});
+  return dump;
+}
+
+}  // namespace
+
+std::vector<Command> TransferCommands() {
+  return {{.syntax = LoadSyntax(), .store_use = StoreUse::kCreate, .run = RunLoad},
+          {.syntax = DumpSyntax(), .store_use = StoreUse::kRead, .run = RunDump}};
+}
+
+}  // namespace emdb::cli

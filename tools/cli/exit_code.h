@@ -1,0 +1,30 @@
+// ExitCode: how the emdb command ends, for scripts to rely on.
+
+#ifndef EMDB_TOOLS_CLI_EXIT_CODE_H_
+#define EMDB_TOOLS_CLI_EXIT_CODE_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace emdb::cli {
+
+enum class ExitCode : int {
+  kOk = 0,
+  kNotFound = 1,      // a key that was asked for is not there
+  kUsage = 2,         // the command line, or a line of the input, is wrong
+  kFailed = 3,        // I/O error, no space, no permission, no such store, or the store is in use
+  kCorruption = 4,    // bytes on disk cannot be right
+  kPipeClosed = 141,  // whoever read the output stopped; the code of a program ended by SIGPIPE
+};
+
+// NotFound is kNotFound: commands report a missing store as FailedPrecondition. Cancelled is
+// kPipeClosed.
+ExitCode ExitCodeFor(const absl::Status& status);
+
+// One line a code, for the help.
+std::string DescribeExitCodes();
+
+}  // namespace emdb::cli
+
+#endif  // EMDB_TOOLS_CLI_EXIT_CODE_H_

@@ -1,0 +1,60 @@
+#include "tools/cli/line_reader.h"
+
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "gtest/gtest.h"
+
+namespace emdb::cli {
+namespace {
+
+struct CloseFile {
+  void operator()(std::FILE* file) const { std::fclose(file); }
+};
+using OwnedFile = std::unique_ptr<std::FILE, CloseFile>;
+
+OwnedFile FileWith(std::string* text) {
+  return OwnedFile(::fmemopen(text->data(), text->size(), "r"));
+}
+
+TEST(LineReaderTest, LinesAreCountedAndMayHoldAnyByte) {
+  std::string text("one\n\ntw\0o\nlast", 14);
+  const OwnedFile file = FileWith(&text);
+  LineReader lines(file.get(), "input");
+  ASSERT_TRUE(*lines.Next());
+  EXPECT_EQ(lines.line(), "one");
+  ASSERT_TRUE(*lines.Next());
+  EXPECT_EQ(lines.line(), "");
+  ASSERT_TRUE(*lines.Next());
+  EXPECT_EQ(lines.line(), std::string("tw\0o", 4));
+  EXPECT_EQ(lines.line_number(), 3u);
+  ASSERT_TRUE(*lines.Next());
+  EXPECT_EQ(lines.line(), "last") << "a last line without newline counts";
+  EXPECT_EQ(lines.bytes(), text.size());
+  EXPECT_FALSE(*lines.Next());
+}
+
+TEST(LineReaderTest, ALinePutBackComesAgainWithItsNumber) {
+  std::string text = "a\nb\n";
+  const OwnedFile file = FileWith(&text);
+  LineReader lines(file.get(), "input");
+  ASSERT_TRUE(*lines.Next());
+  lines.PutBack();
+  ASSERT_TRUE(*lines.Next());
+  EXPECT_EQ(lines.line(), "a");
+  EXPECT_EQ(lines.line_number(), 1u);
+  ASSERT_TRUE(*lines.Next());
+  EXPECT_EQ(lines.line(), "b");
+  EXPECT_EQ(lines.Error("bad").message(), "input, line 2: bad");
+}
+
+TEST(LineReaderTest, AReadErrorIsNotTheEnd) {
+  const OwnedFile directory(std::fopen("/", "r"));
+  ASSERT_NE(directory, nullptr);
+  LineReader lines(directory.get(), "root");
+  EXPECT_FALSE(lines.Next().ok());
+}
+
+}  // namespace
+}  // namespace emdb::cli

@@ -1,0 +1,33 @@
+// VerifyStore: reads every page of a store and every record of its log, and checks that they belong
+// together.
+
+#ifndef EMDB_TOOLS_CLI_STORE_VERIFIER_H_
+#define EMDB_TOOLS_CLI_STORE_VERIFIER_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "pagestore/page_store.h"
+#include "storage/env.h"
+
+namespace emdb::cli {
+
+struct VerifyReport {
+  PageStoreStats pages;
+  uint64_t log_first_seq = 0;
+  uint64_t log_next_seq = 0;
+  uint64_t log_records = 0;
+  uint64_t log_operations = 0;  // puts and deletions in them
+  uint64_t log_bytes_cut = 0;   // of a torn tail, which is no damage
+};
+
+// Changes nothing on disk. DataLoss names the first thing that is wrong.
+absl::StatusOr<VerifyReport> VerifyStore(
+    Env* env, const std::string& store_path,
+    const std::function<void(uint64_t done, uint64_t total)>& page_progress);
+
+}  // namespace emdb::cli
+
+#endif  // EMDB_TOOLS_CLI_STORE_VERIFIER_H_

@@ -1,0 +1,25 @@
+// emdb: the command line. All of it is in tools/cli.
+
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "storage/posix_env.h"
+#include "tools/cli/cli.h"
+
+int main(int argc, char** argv) {
+  // A reader that has gone shows as EPIPE, and the store is closed properly.
+  std::signal(SIGPIPE, SIG_IGN);
+  const emdb::cli::Console console = {.in = stdin,
+                                      .out = stdout,
+                                      .err = stderr,
+                                      .env = emdb::PosixEnv(),
+                                      .in_is_terminal = ::isatty(STDIN_FILENO) == 1,
+                                      .out_is_terminal = ::isatty(STDOUT_FILENO) == 1,
+                                      .err_is_terminal = ::isatty(STDERR_FILENO) == 1};
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  return static_cast<int>(emdb::cli::RunEmdb(words, console));
+}

@@ -1,0 +1,195 @@
+// LogWriter: beginning, dropping and reading segments. The other parts are in log_writer.cc and
+// log_writer_io.cc.
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "storage/status.h"
+#include "wal/log_writer.h"
+#include "wal/record_format.h"
+#include "wal/segment_chain.h"
+
+namespace emdb {
+
+// Goes a step towards a new segment with room for `min_bytes` behind the tail: begins it, or waits
+// for what is needed.
+absl::Status LogWriter::BeginSegment(uint64_t min_bytes) {
+  if (!buffer_.CanStartSegment()) return WaitForSpace();
+  std::shared_ptr<Segment> segment = preparer_.TryTake(min_bytes);
+  if (segment == nullptr) {
+    mutex_.Unlock();
+    const absl::Status status = preparer_.Await(min_bytes);
+    mutex_.Lock();
+    return status;
+  }
+  const SegmentEnd end = {buffer_.tail_lsn(), buffer_.next_seq()};
+  tail_header_ = HeaderAfter(tail_header_, end, NextSalt(buffer_.segment().salt),
+                             segment->header().capacity_bytes);
+  rotations_.push_back({std::move(segment), tail_header_, end, bytes_appended_});
+  buffer_.StartSegment(TailSegment::Of(tail_header_));
+  prepare_at_lsn_ = tail_header_.base_lsn + tail_header_.capacity_bytes / 2;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<uint64_t> LogWriter::Rotate() {
+  mutex_.Lock();
+  absl::Status status = CheckWritable();
+  const uint64_t number_before = tail_header_.number;
+  while (status.ok() && !buffer_.SegmentIsEmpty() && tail_header_.number == number_before) {
+    if (exclusive_) {
+      WaitForChange();
+    } else {
+      status = BeginSegment(0);
+    }
+    if (status.ok()) status = CheckWritable();
+  }
+  const uint64_t first_seq = buffer_.segment().first_seq;
+  const bool wake = FlusherOversleeps();
+  mutex_.Unlock();
+  if (wake) WakeFlusher();
+  if (!status.ok()) return status;
+  return first_seq;
+}
+
+absl::Status LogWriter::TruncateBefore(uint64_t seq) {
+  std::vector<std::shared_ptr<Segment>> dropped;
+  mutex_.Lock();
+  AcquireIo();
+  absl::Status status = CheckWritable();
+  // Segments that were begun but not made yet are made, so that those in front of them count.
+  if (status.ok()) status = WriteOut({buffer_.tail_lsn(), buffer_.next_seq()});
+  size_t first = 0;
+  while (first + 1 < segments_.size() && segments_[first + 1]->header().first_seq <= seq) ++first;
+  if (status.ok() && first > 0) {
+    const std::shared_ptr<Segment> segment = segments_[first];
+    mutex_.Unlock();
+    status = output_.MarkFirst(segment.get());
+    mutex_.Lock();
+    if (status.ok()) {
+      const auto end = segments_.begin() + static_cast<ptrdiff_t>(first);
+      dropped.assign(segments_.begin(), end);
+      segments_.erase(segments_.begin(), end);
+    }
+  }
+  FinishCycleAndUnlock(Cycle{}, status);
+  if (!status.ok()) return status;
+  return DropFiles(std::move(dropped));
+}
+
+absl::Status LogWriter::DropFiles(std::vector<std::shared_ptr<Segment>> dropped) {
+  if (dropped.empty()) return absl::OkStatus();
+  std::shared_ptr<Segment> recycled;
+  for (std::shared_ptr<Segment>& segment : dropped) {
+    // Nobody gets at it any more, so if nobody else has it now, nobody reads it.
+    const bool unused = segment.use_count() == 1;
+    const std::string path = segment->path();
+    if (unused && recycled == nullptr && preparer_.Wants(segment->header().capacity_bytes)) {
+      const std::string spare_path = files_->NewSparePath();
+      EMDB_RETURN_IF_ERROR(files_->Rename(path, spare_path));
+      segment->set_path(spare_path);
+      recycled = std::move(segment);
+    } else {
+      EMDB_RETURN_IF_ERROR(files_->Remove(path));
+    }
+  }
+  // Before the file is used again: under its old name it would be taken for a damaged part of the
+  // log.
+  EMDB_RETURN_IF_ERROR(files_->SyncDirectory());
+  if (recycled == nullptr || preparer_.Offer(recycled)) return absl::OkStatus();
+  return files_->Remove(recycled->path());
+}
+
+absl::Status LogWriter::Truncate(uint64_t first_seq) {
+  if (first_seq > kMaxSeq) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("first seq ", first_seq, ", at most ", kMaxSeq, " is possible"));
+  }
+  std::vector<std::shared_ptr<Segment>> dropped;
+  mutex_.Lock();
+  exclusive_ = true;
+  AcquireIo();
+  absl::Status status = CheckWritable();
+  if (status.ok()) status = StartOver(first_seq, &dropped);
+  exclusive_ = false;
+  FinishCycleAndUnlock(Cycle{}, status);
+  EMDB_RETURN_IF_ERROR(status);
+  for (const std::shared_ptr<Segment>& segment : dropped) {
+    EMDB_RETURN_IF_ERROR(files_->Remove(segment->path()));
+  }
+  return dropped.empty() ? absl::OkStatus() : files_->SyncDirectory();
+}
+
+// Puts an empty segment in place of the log. *dropped are the segments whose files are left.
+absl::Status LogWriter::StartOver(uint64_t first_seq,
+                                  std::vector<std::shared_ptr<Segment>>* dropped) {
+  std::shared_ptr<Segment> segment;
+  while ((segment = preparer_.TryTake(0)) == nullptr) {
+    mutex_.Unlock();
+    const absl::Status status = preparer_.Await(0);
+    mutex_.Lock();
+    EMDB_RETURN_IF_ERROR(status);
+  }
+  const SegmentHeader header = {.store_id = tail_header_.store_id,
+                                .salt = RandomSalt(env_),
+                                .number = tail_header_.number + 1,
+                                .first_seq = first_seq,
+                                .base_lsn = buffer_.next_base_lsn(),
+                                .capacity_bytes = segment->header().capacity_bytes};
+  mutex_.Unlock();
+  const absl::Status status = output_.StartOver(segment, header);
+  mutex_.Lock();
+  if (!status.ok()) {
+    // The error that counts is the first one; the next open removes what is left.
+    files_->Remove(segment->path()).IgnoreError();
+    return status;
+  }
+  // The last one's file had the name that the new one has now.
+  dropped->assign(segments_.begin(), segments_.end() - 1);
+  for (const Rotation& rotation : rotations_) dropped->push_back(rotation.segment);
+  rotations_.clear();
+  segments_.assign(1, segment);
+  active_salt_ = header.salt;
+  tail_header_ = header;
+  buffer_.StartSegment(TailSegment::Of(header));
+  buffer_.Free(header.base_lsn);
+  written_ = {header.base_lsn, first_seq};
+  durable_lsn_ = header.base_lsn;
+  bytes_durable_ = bytes_appended_;
+  witnessed_seq_ = first_seq;
+  deadline_nanos_ = kNever;
+  prepare_at_lsn_ = header.base_lsn + header.capacity_bytes / 2;
+  durable_seq_.store(first_seq, std::memory_order_release);
+  return absl::OkStatus();
+}
+
+LogSnapshot LogWriter::Snapshot() const {
+  MutexLock lock(&mutex_);
+  LogSnapshot snapshot;
+  snapshot.path = files_->ActivePath();
+  snapshot.first_seq = segments_.front()->header().first_seq;
+  const uint64_t file_end = failure_.ok() ? written_.lsn : durable_lsn_;
+  for (size_t i = 0; i < segments_.size(); ++i) {
+    const SegmentHeader& header = segments_[i]->header();
+    const bool is_last = i + 1 == segments_.size();
+    const uint64_t end_lsn = is_last ? file_end : segments_[i + 1]->header().prev_end_lsn;
+    snapshot.pieces.push_back(
+        {{header.salt, header.base_lsn, end_lsn, header.first_seq}, segments_[i], ""});
+  }
+  if (!failure_.ok()) return snapshot;
+  // What is not written yet lies in the buffer, and may be overwritten there once it is.
+  FrameRange range = {active_salt_, written_.lsn, 0, written_.seq};
+  for (const Rotation& rotation : rotations_) {
+    range.end_lsn = rotation.old_end.lsn;
+    snapshot.pieces.push_back(
+        {range, nullptr, std::string(buffer_.View(range.begin_lsn, range.end_lsn))});
+    range = {rotation.header.salt, rotation.header.base_lsn, 0, rotation.header.first_seq};
+  }
+  range.end_lsn = buffer_.tail_lsn();
+  snapshot.pieces.push_back(
+      {range, nullptr, std::string(buffer_.View(range.begin_lsn, range.end_lsn))});
+  return snapshot;
+}
+
+}  // namespace emdb
