@@ -40,6 +40,9 @@ Options DbOptions(Env* env) {
   return options;
 }
 
+// Of a witness frame; see wal/FORMAT.md.
+constexpr uint64_t kWitnessBytes = 24;
+
 bool IsLog(const std::string& path) { return path.find(".wal") != std::string::npos; }
 
 // A store to damage, and what is known of it.
@@ -159,10 +162,11 @@ class SubjectBuilder {
     for (; traced_ < trace.size(); ++traced_) {
       const FaultEnv::TraceEntry& entry = trace[traced_];
       const bool is_write = entry.op == FileOp::kWrite || entry.op == FileOp::kWriteDurable;
-      // Of the active segment, that is, whatever its file was called when it was opened.
-      if (is_write && IsLog(entry.path)) {
-        place.push_back({Wal::PathFor(kStorePath), entry.offset, entry.size});
-      }
+      if (!is_write || !IsLog(entry.path)) continue;
+      // To the active segment, that is, whatever its file was called when it was opened. A group
+      // begins where the witness that ends the group before is hit: what is behind it is cut too.
+      place.push_back(
+          {Wal::PathFor(kStorePath), entry.offset - kWitnessBytes, entry.size + kWitnessBytes});
     }
     for (; durable_ < subject_.states.size(); ++durable_) subject_.places[durable_] = place;
   }
@@ -200,15 +204,12 @@ std::string CheckError(const absl::Status& error, const char* when) {
   return std::string("the error when ") + when + " names no file: " + text;
 }
 
-// An open that is refused must have changed nothing.
-std::string CheckUnchanged(const FaultEnv& env, const Damage& damage) {
-  const DiskImage now = env.FullImage();
-  for (const auto& [path, bytes] : now.files) {
-    const auto before = damage.image.files.find(path);
-    if (before == damage.image.files.end()) return "a refused open made " + path;
-    if (!(before->second == bytes)) return "a refused open changed " + path;
-  }
-  return now.files.size() == damage.image.files.size() ? "" : "a refused open removed a file";
+// An open that is refused makes and removes no store file. It may have gone on with store and log
+// if the damage is in records that are only read when they are applied: so it is opened once more.
+std::string CheckStoreFile(const FaultEnv& env, const Damage& damage) {
+  const bool was_there = damage.image.files.contains(kStorePath);
+  if (env.FullImage().files.contains(kStorePath) == was_there) return "";
+  return was_there ? "a refused open removed the store file" : "a refused open made a store file";
 }
 
 std::string CheckContents(const Subject& subject, const Damage& damage, const Db& db) {
@@ -226,17 +227,26 @@ std::string CheckContents(const Subject& subject, const Damage& damage, const Db
   return Difference(found, subject.states.back());
 }
 
+// Opens the store and reads everything; sets *refused if it does not open.
+std::string CheckOpen(const Subject& subject, const Damage& damage, FaultEnv* env, bool* refused) {
+  auto db = Db::Open(DbOptions(env), kStorePath);
+  *refused = !db.ok();
+  if (*refused) {
+    const std::string wrong = CheckError(db.status(), "opening");
+    return wrong.empty() ? CheckStoreFile(*env, damage) : wrong;
+  }
+  const std::string wrong = CheckContents(subject, damage, **db);
+  return wrong.empty() ? CheckError((*db)->Verify(), "verifying") : wrong;
+}
+
 std::string CheckDamage(const Subject& subject, const Damage& damage) {
   FaultEnv env(damage.image);
-  auto db = Db::Open(DbOptions(&env), kStorePath);
-  std::string wrong;
-  if (!db.ok()) {
-    wrong = CheckError(db.status(), "opening");
-    if (wrong.empty()) wrong = CheckUnchanged(env, damage);
-    if (!wrong.empty()) wrong += " (" + db.status().ToString() + ")";
-  } else {
-    wrong = CheckContents(subject, damage, **db);
-    if (wrong.empty()) wrong = CheckError((*db)->Verify(), "verifying");
+  bool refused = false;
+  std::string wrong = CheckOpen(subject, damage, &env, &refused);
+  // Who tries again gets no other answer.
+  if (wrong.empty() && refused) {
+    wrong = CheckOpen(subject, damage, &env, &refused);
+    if (wrong.empty() && !refused) wrong = "refused once, opened the next time";
   }
   return wrong.empty() ? "" : damage.what + ": " + wrong;
 }
@@ -269,7 +279,7 @@ TEST_P(DbDamageTest, UndamagedStoreIsRead) {
 
 TEST_P(DbDamageTest, FlippedBitIsReportedOrHarmless) {
   const uint64_t all = CountBits(subject_.image);
-  const uint64_t wanted = TestSetting("EMDB_BITS", 3'000);
+  const uint64_t wanted = TestSetting("EMDB_BITS", 1'500);
   // An odd stride, so that every bit of a byte has its turn.
   const uint64_t stride = wanted == 0 ? 1 : all / wanted | 1;
   Run(all / stride, [&](uint64_t i) { return FlipBit(subject_.image, i * stride); });
@@ -277,7 +287,7 @@ TEST_P(DbDamageTest, FlippedBitIsReportedOrHarmless) {
 
 TEST_P(DbDamageTest, DamagedSectorsAndFilesAreReportedOrHarmless) {
   const uint64_t seed = TestSetting("EMDB_SEED", 1);
-  Run(TestSetting("EMDB_DAMAGES", 3'000), [&](uint64_t i) {
+  Run(TestSetting("EMDB_DAMAGES", 1'500), [&](uint64_t i) {
     return RandomDamage(subject_.image, subject_.older, seed * 1'000'000'000 + i);
   });
 }

@@ -87,10 +87,14 @@ class StoreOpener {
   }
 
   absl::Status MakeStoreFile() {
+    // A log without its store is damage, and more to the point than that there is no store; nothing
+    // is made beside it. But another process may just have made both: its lock tells more.
+    EMDB_ASSIGN_OR_RETURN(const LogTrace trace, InspectLog());
+    if (trace.was_written_to) {
+      EMDB_ASSIGN_OR_RETURN(const bool exists, env_->Exists(path_));
+      return exists ? absl::OkStatus() : LogWithoutStore(trace);
+    }
     if (options_.read_only || !options_.create_if_missing) {
-      // A log without its store is damage, and more to the point than that there is no store.
-      EMDB_ASSIGN_OR_RETURN(const LogTrace trace, InspectLog());
-      if (trace.was_written_to) return LogWithoutStore(trace);
       return NoStore("there is no such file");
     }
     EMDB_ASSIGN_OR_RETURN(std::unique_ptr<File> file,
