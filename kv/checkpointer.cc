@@ -64,8 +64,12 @@ absl::Status Checkpointer::WaitForCheckpoint(uint64_t seq) {
 absl::Status Checkpointer::RunExclusively(absl::FunctionRef<absl::Status()> work) {
   MutexLock maintenance(&maintenance_mutex_);
   absl::Status result = work();
-  parts_.states->Update([this](ReadState* state) { state->tree = parts_.store->GetView(); });
+  PublishTree();
   return result;
+}
+
+void Checkpointer::PublishTree() {
+  parts_.states->Update([this](ReadState* state) { state->tree = parts_.store->GetView(); });
 }
 
 void Checkpointer::Run() {

@@ -65,6 +65,8 @@ class Checkpointer {
   // Runs `work` on the page store while no checkpoint runs, then publishes its newest tree.
   absl::Status RunExclusively(absl::FunctionRef<absl::Status()> work)
       ABSL_LOCKS_EXCLUDED(maintenance_mutex_);
+  // Makes the page store's newest tree the one that is read. For `work`, between its steps.
+  void PublishTree();
 
   // OK, or why writes are refused.
   absl::Status health() const {

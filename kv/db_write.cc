@@ -197,15 +197,13 @@ absl::Status DbImpl::Compact() {
   if (!pass) return Closed();
   EMDB_RETURN_IF_ERROR(CheckWritable());
   EMDB_RETURN_IF_ERROR(CheckpointEverything());
-  const auto compact = [this] { return store_->Compact(); };
-  EMDB_RETURN_IF_ERROR(checkpointer_->RunExclusively(compact));
-  // The dense tree stands behind the old one as long as the current state reads that. Now it reads
-  // the new one, which can move to the front.
-  states_.WaitForReaders();
-  const PageStoreStats stats = store_->stats();
-  constexpr uint64_t kLoosePercent = 10;
-  if (stats.live_pages * (100 + kLoosePercent) >= stats.file_pages * 100) return absl::OkStatus();
-  return checkpointer_->RunExclusively(compact);
+  // Every read moves to a new generation at once, so that the next one can use the old one's pages.
+  const auto read_newest = [this] {
+    checkpointer_->PublishTree();
+    states_.WaitForReaders();
+  };
+  return checkpointer_->RunExclusively(
+      [this, &read_newest] { return store_->Compact(read_newest); });
 }
 
 absl::Status DbImpl::Verify(const std::function<void(uint64_t done, uint64_t total)>& progress) {
