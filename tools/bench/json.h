@@ -22,11 +22,11 @@ class JsonValue {
   using Object = std::vector<Member>;
 
   JsonValue() = default;  // null
-  static JsonValue Bool(bool value) { return JsonValue(Value(value)); }
-  static JsonValue Number(double value) { return JsonValue(Value(value)); }
-  static JsonValue String(std::string_view value) { return JsonValue(Value(std::string(value))); }
-  static JsonValue MakeArray() { return JsonValue(Value(Array())); }
-  static JsonValue MakeObject() { return JsonValue(Value(Object())); }
+  static JsonValue Bool(bool value) { return Of<bool>(value); }
+  static JsonValue Number(double value) { return Of<double>(value); }
+  static JsonValue String(std::string_view value) { return Of<std::string>(value); }
+  static JsonValue MakeArray() { return Of<Array>(); }
+  static JsonValue MakeObject() { return Of<Object>(); }
 
   // `text` must be one value, at most 64 levels deep; InvalidArgument says where it is not.
   static absl::StatusOr<JsonValue> Parse(std::string_view text);
@@ -50,7 +50,14 @@ class JsonValue {
 
  private:
   using Value = std::variant<std::monostate, bool, double, std::string, Array, Object>;
-  explicit JsonValue(Value value) : value_(std::move(value)) {}
+
+  // In place: moving a variant makes g++ 12 warn of uninitialized members under the sanitizers.
+  template <typename T, typename... Args>
+  static JsonValue Of(Args&&... args) {
+    JsonValue json;
+    json.value_.emplace<T>(std::forward<Args>(args)...);
+    return json;
+  }
 
   void AppendTo(std::string* out) const;
 
