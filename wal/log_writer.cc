@@ -198,7 +198,7 @@ absl::Status LogWriter::WaitForSpace() {
     return absl::OkStatus();
   }
   queue_.Own();
-  const absl::Status status = RunCycleAndUnlock(false);
+  absl::Status status = RunCycleAndUnlock(false);
   mutex_.Lock();
   return status;
 }
@@ -208,7 +208,7 @@ absl::StatusOr<uint64_t> LogWriter::AppendLarge(std::string_view record, uint32_
   while (exclusive_) WaitForChange();
   exclusive_ = true;
   AcquireIo();
-  const absl::StatusOr<uint64_t> seq = WriteLarge(record, payload_crc);
+  absl::StatusOr<uint64_t> seq = WriteLarge(record, payload_crc);
   if (seq.ok()) NoteAppend(record.size());
   exclusive_ = false;
   FinishCycleAndUnlock(Cycle{}, seq.status());
@@ -259,7 +259,7 @@ void LogWriter::NotifyChange() {
 }
 
 absl::Status LogWriter::AwaitAndUnlock(uint64_t seq) {
-  const absl::Status writable = CheckWritable();
+  absl::Status writable = CheckWritable();
   if (!writable.ok() && seq >= durable_seq()) {
     mutex_.Unlock();
     return writable;
@@ -297,7 +297,7 @@ absl::Status LogWriter::WaitForSeq(uint64_t seq) {
 
 absl::Status LogWriter::Flush() {
   mutex_.Lock();
-  const absl::Status status = CheckWritable();
+  absl::Status status = CheckWritable();
   if (!status.ok() || buffer_.next_seq() == durable_seq()) {
     mutex_.Unlock();
     return status;

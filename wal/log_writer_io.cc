@@ -97,7 +97,7 @@ absl::Status LogWriter::StartNextSegment() {
 absl::Status LogWriter::SyncOut(const Cycle& cycle) {
   if (durable_seq() >= cycle.end.seq) return absl::OkStatus();
   mutex_.Unlock();
-  const absl::Status status = output_.Sync();
+  absl::Status status = output_.Sync();
   mutex_.Lock();
   if (status.ok()) AdvanceDurable(cycle.end, cycle.bytes_appended);
   return status;

@@ -20,7 +20,7 @@ absl::Status LogWriter::BeginSegment(uint64_t min_bytes) {
   std::shared_ptr<Segment> segment = preparer_.TryTake(min_bytes);
   if (segment == nullptr) {
     mutex_.Unlock();
-    const absl::Status status = preparer_.Await(min_bytes);
+    absl::Status status = preparer_.Await(min_bytes);
     mutex_.Lock();
     return status;
   }
@@ -138,7 +138,7 @@ absl::Status LogWriter::StartOver(uint64_t first_seq,
                                 .base_lsn = buffer_.next_base_lsn(),
                                 .capacity_bytes = segment->header().capacity_bytes};
   mutex_.Unlock();
-  const absl::Status status = output_.StartOver(segment, header);
+  absl::Status status = output_.StartOver(segment, header);
   mutex_.Lock();
   if (!status.ok()) {
     // The error that counts is the first one; the next open removes what is left.

@@ -201,7 +201,8 @@ absl::Status BufferImage::Load() {
 
 std::string_view BufferImage::View(uint64_t lsn, uint64_t size) const {
   if (doubled_.empty()) return {};
-  return std::string_view(doubled_).substr(lsn & (size_ - 1), size);
+  const std::string_view all = doubled_;
+  return all.substr(lsn & (size_ - 1), size);
 }
 
 absl::StatusOr<bool> ContinuesBehind(const Segment& closed, const BufferImage& buffer) {

@@ -83,7 +83,8 @@ class Wal {
   Wal& operator=(const Wal&) = delete;
 
   // Appends `record` and returns its seq. Durable on return only under OnEachWrite. InvalidArgument
-  // beyond kMaxRecordBytes, ResourceExhausted without space: nothing is appended then.
+  // beyond kMaxRecordBytes, ResourceExhausted without space: nothing is appended then. Under
+  // OnEachWrite a failed write takes the record back: its seq is used up, and Replay skips it.
   absl::StatusOr<uint64_t> Append(std::string_view record);
 
   // Returns when `seq` is durable. InvalidArgument for a seq that was never handed out.

@@ -1,0 +1,170 @@
+#include "wal/tail_scan.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "storage/coding.h"
+#include "storage/crc32c.h"
+#include "storage/fault_env.h"
+#include "wal/record_format.h"
+#include "wal/segment.h"
+
+namespace emdb {
+namespace {
+
+constexpr uint64_t kSalt = 5;
+constexpr uint64_t kCapacity = 65536;
+constexpr uint64_t kRingBytes = 65536;
+
+// A segment whose stream is put together frame by frame, and a buffer's file.
+class TailScanTest : public testing::Test {
+ protected:
+  TailScanTest()
+      : segment_(*Segment::Create(&env_, "/d/log", kCapacity, Segment::Access::kBuffered)) {
+    segment_->Renew({.salt = kSalt, .number = 1, .capacity_bytes = kCapacity}, true);
+  }
+
+  // Puts a frame at `lsn` of `stream`; returns the lsn behind it.
+  static uint64_t Put(std::string* stream, uint64_t lsn, FrameHeader header,
+                      std::string_view payload, uint64_t salt = kSalt) {
+    const uint64_t end = lsn + FrameBytes(payload.size());
+    if (stream->size() < end) stream->resize(end);
+    EncodeFrame(header, {salt, lsn}, payload, Crc32c(payload), stream->data() + lsn);
+    return end;
+  }
+  static uint64_t PutRecord(std::string* stream, uint64_t lsn, uint64_t seq) {
+    return Put(stream, lsn, {.kind = FrameKind::kRecord, .seq = seq}, "payload");
+  }
+  static uint64_t PutWitness(std::string* stream, uint64_t lsn, uint64_t seq, uint64_t durable) {
+    char number[kNumberPayloadBytes];
+    Store64(number, durable);
+    return Put(stream, lsn, {.kind = FrameKind::kWitness, .seq = seq},
+               std::string_view(number, sizeof(number)));
+  }
+
+  // Scans with `in_file` in the segment and `in_buffer` in the buffer's file.
+  absl::StatusOr<TailScan> Scan(const std::string& in_file, const std::string& in_buffer) {
+    EXPECT_EQ(segment_->Write(0, in_file), absl::OkStatus());
+    {
+      const auto file = *env_.OpenFile("/d/buffer", {.write = true, .create = true});
+      EXPECT_EQ(file->WriteAt(0, in_buffer), absl::OkStatus());
+      EXPECT_EQ(file->Truncate(kRingBytes), absl::OkStatus());
+    }
+    BufferImage buffer = *BufferImage::Open(&env_, "/d/buffer");
+    EXPECT_EQ(buffer.Load(), absl::OkStatus());
+    return ScanTail(*segment_, buffer);
+  }
+
+  FaultEnv env_;
+  std::shared_ptr<Segment> segment_;
+};
+
+TEST_F(TailScanTest, EmptySegmentEndsAtItsBase) {
+  const TailScan scan = *Scan("", "");
+  EXPECT_EQ(scan.end_lsn, 0u);
+  EXPECT_EQ(scan.end_seq, 0u);
+  EXPECT_TRUE(scan.parts.empty());
+}
+
+TEST_F(TailScanTest, FileThenBufferThenFileAgain) {
+  std::string all;
+  uint64_t lsn = 0;
+  for (uint64_t seq = 0; seq < 3; ++seq) lsn = PutRecord(&all, lsn, seq);
+  std::string file = all;
+  file[30] ^= 1;  // in the second record
+  std::string buffer = all;
+  buffer[70] ^= 1;  // in the third
+  const TailScan scan = *Scan(file, buffer);
+  EXPECT_EQ(scan.end_seq, 3u);
+  EXPECT_EQ(scan.records_from_buffer, 1u);
+  ASSERT_EQ(scan.parts.size(), 3u);
+  EXPECT_FALSE(scan.parts[0].in_buffer);
+  EXPECT_TRUE(scan.parts[1].in_buffer);
+  EXPECT_FALSE(scan.parts[2].in_buffer);
+}
+
+TEST_F(TailScanTest, WitnessBehindAHoleIsDamage) {
+  std::string file;
+  uint64_t lsn = PutRecord(&file, 0, 0);
+  lsn = PutRecord(&file, lsn, 1);
+  PutWitness(&file, lsn, 2, 1);
+  EXPECT_EQ(Scan(file, "")->end_seq, 2u);
+  file[3] ^= 1;
+  const absl::Status status = Scan(file, "").status();
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_NE(status.message().find("seq 0"), absl::string_view::npos) << status;
+}
+
+TEST_F(TailScanTest, RecordsBehindAHoleWithoutAWitnessAreCut) {
+  std::string file;
+  uint64_t lsn = PutRecord(&file, 0, 0);
+  const uint64_t hole = lsn;
+  lsn = PutRecord(&file, lsn, 1);
+  lsn = PutRecord(&file, lsn, 2);
+  PutWitness(&file, lsn, 3, 1);
+  file[hole + 3] ^= 1;
+  const TailScan scan = *Scan(file, "");
+  EXPECT_EQ(scan.end_seq, 1u);
+  EXPECT_EQ(scan.end_lsn, hole);
+  EXPECT_EQ(scan.bytes_cut, 7u);
+}
+
+TEST_F(TailScanTest, WitnessShowsWhatNeedsNotBeWrittenAgain) {
+  std::string file;
+  uint64_t lsn = PutRecord(&file, 0, 0);
+  const uint64_t first_group = lsn = PutWitness(&file, lsn, 1, 0);
+  lsn = PutRecord(&file, lsn, 1);
+  PutWitness(&file, lsn, 2, 1);
+  EXPECT_EQ(Scan(file, "")->durable_lsn, first_group);
+}
+
+TEST_F(TailScanTest, BufferGoesOnIntoASegmentToCome) {
+  std::string file;
+  PutRecord(&file, 0, 0);
+  std::string buffer;
+  Put(&buffer, 4096, {.kind = FrameKind::kRecord, .seq = 1}, "next", NextSalt(kSalt));
+  const TailScan scan = *Scan(file, buffer);
+  EXPECT_EQ(scan.end_seq, 2u);
+  ASSERT_EQ(scan.parts.size(), 2u);
+  EXPECT_TRUE(scan.parts[0].in_last);
+  EXPECT_FALSE(scan.parts[1].in_last);
+  EXPECT_EQ(scan.parts[1].range.begin_lsn, 4096u);
+}
+
+TEST_F(TailScanTest, StaleFramesInTheBufferAreNotTaken) {
+  std::string file;
+  const uint64_t lsn = PutRecord(&file, 0, 0);
+  std::string buffer;
+  Put(&buffer, lsn, {.kind = FrameKind::kRecord, .seq = 1}, "stale", kSalt + 1);
+  EXPECT_EQ(Scan(file, buffer)->end_seq, 1u);
+}
+
+TEST_F(TailScanTest, LostResumeFrameIsDamageIfAnythingIsBehindIt) {
+  std::string file;
+  const uint64_t lsn = PutRecord(&file, 0, 0);
+  ASSERT_EQ(segment_->ChangeState([&](SegmentState* state) {
+    *state = {.end_lsn = lsn, .end_seq = 1, .end_salt = 77};
+  }),
+            absl::OkStatus());
+  // The power went while the log was being resumed.
+  EXPECT_EQ(Scan(file, "")->end_seq, 1u);
+  Put(&file, lsn + kNumberFrameBytes, {.kind = FrameKind::kRecord, .seq = 1}, "x", 77);
+  EXPECT_TRUE(absl::IsDataLoss(Scan(file, "").status()));
+}
+
+TEST_F(TailScanTest, BufferOfImpossibleSizeHoldsNothing) {
+  for (const uint64_t size : {0, 100, 4095, 65535, 98304}) {
+    const auto file = *env_.OpenFile("/d/odd", {.write = true, .create = true});
+    ASSERT_EQ(file->Truncate(size), absl::OkStatus());
+    BufferImage image = *BufferImage::Open(&env_, "/d/odd");
+    EXPECT_EQ(image.size(), 0u) << size;
+    EXPECT_EQ(image.Load(), absl::OkStatus());
+  }
+}
+
+}  // namespace
+}  // namespace emdb
