@@ -1,0 +1,385 @@
+// What the machine refuses: space, descriptors, permissions, locks; and stores that this code must
+// refuse: of a newer format, or put together from two. One documented error each, reads go on, what
+// was acknowledged stays, and what is refused at the door is left as it was.
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "kv/db.h"
+#include "kv/forked_run.h"
+#include "kv/observation.h"
+#include "kv/shared_memory.h"
+#include "storage/coding.h"
+#include "storage/crc32c.h"
+#include "storage/fault_env.h"
+#include "storage/temp_directory.h"
+
+namespace emdb {
+namespace {
+
+Options SmallOptions() {
+  Options options;
+  options.memtable_size = size_t{64} << 10;
+  options.cache_size = size_t{1} << 20;
+  options.wal_segment_size = uint64_t{64} << 10;
+  return options;
+}
+
+// Limits are of the whole process, so each test sets them in one of its own. `check` returns what
+// is wrong, or "".
+void RunInChild(const std::function<std::string()>& check) {
+  const ForkedRun run = RunForked(1, [&check](uint64_t) { return check(); },
+                                  {.processes = 1, .seconds_per_check = 120});
+  for (const std::string& failure : run.failures) ADD_FAILURE() << failure;
+}
+
+std::string KeyName(int i) { return "key" + std::to_string(i); }
+
+// ---- No space.
+
+// Writes until something is refused; the number of writes that were not, -1 if that never ends.
+int FillUp(Db* db, absl::Status* refusal) {
+  constexpr int kMany = 30'000;
+  for (int i = 0; i < kMany; ++i) {
+    *refusal = db->Put(KeyName(i), std::string(1000, 'v'), {.sync = i % 10 == 0});
+    if (!refusal->ok()) return i;
+  }
+  return -1;
+}
+
+// `count` records of FillUp are there, and no other but the one that was refused.
+std::string CheckRecords(const Db& db, int count) {
+  std::string value;
+  for (int i = 0; i < count; ++i) {
+    const absl::Status status = db.Get(KeyName(i), &value);
+    if (!status.ok()) return KeyName(i) + ": " + status.ToString();
+    if (value != std::string(1000, 'v')) return KeyName(i) + " has a wrong value";
+  }
+  const absl::Status behind = db.Get(KeyName(count + 1), &value);
+  return absl::IsNotFound(behind) ? "" : "a record that was never written is there";
+}
+
+// Fills the store at `path` up, calls `make_space`, and goes on. `env` may be null.
+std::string CheckFullDisk(Env* env, const std::string& path,
+                          const std::function<void()>& take_space,
+                          const std::function<void()>& make_space) {
+  Options options = SmallOptions();
+  options.env = env;
+  auto db = Db::Open(options, path);
+  if (!db.ok()) return "opening: " + db.status().ToString();
+  take_space();
+  absl::Status refusal;
+  const int count = FillUp(db->get(), &refusal);
+  if (count < 0) return "the disk never got full";
+  if (!absl::IsResourceExhausted(refusal)) return "a write: " + refusal.ToString();
+  std::string wrong = CheckRecords(**db, count);
+  if (!wrong.empty()) return "on the full disk: " + wrong;
+
+  make_space();
+  absl::Status status = (*db)->Checkpoint();
+  if (!status.ok()) return "a checkpoint with space: " + status.ToString();
+  status = (*db)->Put("later", "1", {.sync = true});
+  if (!status.ok()) return "a write with space: " + status.ToString();
+  status = (*db)->Verify();
+  if (!status.ok()) return "verifying: " + status.ToString();
+  status = (*db)->Close();
+  if (!status.ok()) return "closing: " + status.ToString();
+  db = Db::Open(options, path);
+  if (!db.ok()) return "opening again: " + db.status().ToString();
+  return CheckRecords(**db, count);
+}
+
+TEST(DbLimitsTest, FullSimulatedDiskRefusesWritesAndHeals) {
+  FaultEnv env;
+  const auto take_space = [&env] { env.SetCapacity(uint64_t{5} << 20); };
+  const auto make_space = [&env] { env.SetCapacity(UINT64_MAX); };
+  EXPECT_EQ(CheckFullDisk(&env, "/disk/store.emdb", take_space, make_space), "");
+}
+
+TEST(DbLimitsTest, LimitOfTheFileSizeRefusesWritesAndHeals) {
+  const TempDirectory directory;
+  const auto set_limit = [](rlim_t bytes) {
+    const rlimit limit{.rlim_cur = bytes, .rlim_max = RLIM_INFINITY};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  };
+  RunInChild([&] {
+    std::signal(SIGXFSZ, SIG_IGN);  // or the signal ends the process before the write returns
+    return CheckFullDisk(
+        nullptr, directory.Path("store.emdb"), [&] { set_limit(rlim_t{1} << 20); },
+        [&] { set_limit(RLIM_INFINITY); });
+  });
+}
+
+// A file system of 12 MiB for this process only; false where that is not allowed.
+bool MountSmallFileSystem(const std::string& path) {
+  return unshare(CLONE_NEWNS) == 0 &&
+         mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+         mount("tmpfs", path.c_str(), "tmpfs", 0, "size=12m") == 0;
+}
+
+TEST(DbLimitsTest, FullFileSystemRefusesWritesAndHeals) {
+  const TempDirectory directory;
+  SharedMemory<std::atomic<bool>> skipped;
+  RunInChild([&] {
+    if (!MountSmallFileSystem(directory.path())) {
+      *skipped = true;
+      return std::string();
+    }
+    const std::string filler = directory.Path("filler");
+    const auto take_space = [&filler] {
+      const int fd = open(filler.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+      if (posix_fallocate(fd, 0, 4 << 20) != 0) _exit(3);
+      close(fd);
+    };
+    return CheckFullDisk(nullptr, directory.Path("store.emdb"), take_space,
+                         [&filler] { unlink(filler.c_str()); });
+  });
+  if (*skipped) GTEST_SKIP() << "this user may not mount a file system";
+}
+
+// ---- No descriptors, no permission.
+
+// Makes a store with one record and a log that holds it.
+std::string MakeStore(const std::string& path) {
+  auto db = Db::Open(SmallOptions(), path);
+  if (!db.ok()) return db.status().ToString();
+  const absl::Status status = (*db)->Put("key", "value", {.sync = true});
+  return status.ok() ? "" : status.ToString();
+}
+
+std::string CheckTheRecord(const Options& options, const std::string& path) {
+  auto db = Db::Open(options, path);
+  if (!db.ok()) return "opening: " + db.status().ToString();
+  std::string value;
+  const absl::Status status = (*db)->Get("key", &value);
+  if (!status.ok()) return "reading: " + status.ToString();
+  return value == "value" ? "" : "the value is wrong";
+}
+
+// Lets this process have descriptors below `end`.
+void LimitDescriptors(rlim_t end) {
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = end;
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0) _exit(3);
+}
+
+rlim_t NextDescriptor() {
+  const int next = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  close(next);
+  return static_cast<rlim_t>(next);
+}
+
+TEST(DbLimitsTest, OpenWithoutDescriptorsIsResourceExhaustedAndLosesNothing) {
+  const TempDirectory directory;
+  const std::string path = directory.Path("store.emdb");
+  RunInChild([&] {
+    const std::string wrong = MakeStore(path);
+    const rlim_t next = NextDescriptor();
+    rlim_t count = 0;
+    for (; wrong.empty() && count < 100; ++count) {
+      LimitDescriptors(next + count);
+      auto db = Db::Open(SmallOptions(), path);
+      if (db.ok()) break;
+      if (!absl::IsResourceExhausted(db.status())) {
+        return "with " + std::to_string(count) + " descriptors: " + db.status().ToString();
+      }
+    }
+    if (count < 3 || count == 100) return "it took " + std::to_string(count) + " descriptors";
+    LimitDescriptors(next + 100);
+    return wrong.empty() ? CheckTheRecord(SmallOptions(), path) : wrong;
+  });
+}
+
+TEST(DbLimitsTest, ReadOnlyDirectoryIsPermissionDeniedAndCanBeRead) {
+  const TempDirectory directory;
+  const std::string path = directory.Path("store.emdb");
+  const std::string other = directory.Path("other.emdb");
+  RunInChild([&] {
+    std::string wrong = MakeStore(path);
+    if (!wrong.empty()) return wrong;
+    chmod(directory.path().c_str(), 0555);
+    for (const char* suffix : {"", ".v4.wal", ".v4.wal.buffer"})
+      chmod((path + suffix).c_str(), 0444);
+    // The superuser may write everywhere.
+    constexpr uid_t kNobody = 65534;
+    if (geteuid() == 0 && seteuid(kNobody) != 0) return std::string("seteuid failed");
+    for (const std::string& store : {path, other}) {
+      const absl::Status status = Db::Open(SmallOptions(), store).status();
+      if (!absl::IsPermissionDenied(status)) return store + ": " + status.ToString();
+    }
+    if (access(other.c_str(), F_OK) == 0) return std::string("a refused open made a file");
+    Options options = SmallOptions();
+    options.read_only = true;
+    return CheckTheRecord(options, path);
+  });
+  chmod(directory.path().c_str(), 0755);
+}
+
+// ---- Locks.
+
+TEST(DbLimitsTest, SecondOpenInThisProcessIsRefusedAndNamesTheFile) {
+  const TempDirectory directory;
+  const std::string path = directory.Path("store.emdb");
+  auto db = Db::Open(SmallOptions(), path);
+  ASSERT_TRUE(db.ok()) << db.status();
+  for (int i = 0; i < 3; ++i) {
+    const absl::Status status = Db::Open(SmallOptions(), path).status();
+    EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+    EXPECT_NE(status.ToString().find(path), std::string::npos) << status;
+  }
+  EXPECT_EQ((*db)->Put("key", "value", {.sync = true}), absl::OkStatus());
+  db->reset();
+  EXPECT_EQ(CheckTheRecord(SmallOptions(), path), "");
+}
+
+TEST(DbLimitsTest, OpenBesideAnotherProcessIsRefusedUntilItIsDead) {
+  const TempDirectory directory;
+  const std::string path = directory.Path("store.emdb");
+  ASSERT_EQ(MakeStore(path), "");
+  SharedMemory<std::atomic<bool>> is_open;
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    auto db = Db::Open(SmallOptions(), path);
+    if (!db.ok()) _exit(1);
+    *is_open = true;
+    while (true) pause();
+  }
+  while (!*is_open && waitpid(child, nullptr, WNOHANG) == 0) sched_yield();
+  ASSERT_TRUE(*is_open);
+  // A refused attempt must not loosen the lock, so the second one is refused too.
+  for (int i = 0; i < 3; ++i) {
+    const absl::Status status = Db::Open(SmallOptions(), path).status();
+    EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+    EXPECT_NE(status.ToString().find(std::to_string(child)), std::string::npos)
+        << "it does not say that process " << child << " has it: " << status;
+  }
+  kill(child, SIGKILL);
+  ASSERT_EQ(waitpid(child, nullptr, 0), child);
+  EXPECT_EQ(CheckTheRecord(SmallOptions(), path), "");
+}
+
+// ---- Stores that are not for this code.
+
+constexpr char kPath[] = "/disk/store.emdb";
+constexpr char kLogPath[] = "/disk/store.emdb.v4.wal";
+
+// A closed store with a record in its pages and one in its log.
+DiskImage ClosedStore(uint64_t seed) {
+  FaultEnv env(seed);
+  Options options = SmallOptions();
+  options.env = &env;
+  auto db = Db::Open(options, kPath);
+  EXPECT_TRUE(db.ok()) << db.status();
+  EXPECT_EQ((*db)->Put("in pages", "1"), absl::OkStatus());
+  EXPECT_EQ((*db)->Checkpoint(), absl::OkStatus());
+  EXPECT_EQ((*db)->Put("in the log", "2"), absl::OkStatus());
+  EXPECT_EQ((*db)->Close(), absl::OkStatus());
+  return env.FullImage();
+}
+
+// Opening the image must be refused with FailedPrecondition and `words`, and change no byte.
+void ExpectRefused(const DiskImage& image, const std::vector<std::string>& words) {
+  FaultEnv env(image);
+  Options options = SmallOptions();
+  options.env = &env;
+  for (const bool read_only : {false, true}) {
+    options.read_only = read_only;
+    const absl::Status status = Db::Open(options, kPath).status();
+    EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+    for (const std::string& word : words) {
+      EXPECT_NE(status.ToString().find(word), std::string::npos) << word << " is not in " << status;
+    }
+  }
+  EXPECT_TRUE(env.FullImage().files == image.files) << "a refused open changed something";
+}
+
+// Sets the number at `field` of the header at `offset`, and mends its checksum. In both formats the
+// header is a sector of 512 bytes that ends with the checksum of the rest.
+void PatchHeader(SparseBytes* file, uint64_t offset, size_t field, uint32_t value) {
+  constexpr size_t kChecksum = 508;
+  std::string header = file->Read(offset, kChecksum + 4);
+  Store32(header.data() + field, value);
+  Store32(header.data() + kChecksum, Crc32c(std::string_view(header).substr(0, kChecksum)));
+  file->Write(offset, header);
+}
+
+// Of pagestore/FORMAT.md: two slots with two copies each.
+void PatchStore(DiskImage* image, size_t field, uint32_t value) {
+  constexpr uint64_t kPageBytes = 8192;
+  for (const uint64_t offset : {uint64_t{0}, uint64_t{4096}, kPageBytes, kPageBytes + 4096}) {
+    PatchHeader(&image->files[kPath], offset, field, value);
+  }
+}
+
+constexpr size_t kVersionField = 8;                // in both formats
+constexpr size_t kStoreIncompatibleFeatures = 16;  // pagestore/FORMAT.md
+constexpr size_t kLogIncompatibleFeatures = 12;    // wal/FORMAT.md
+
+TEST(DbLimitsTest, UnpatchedStoreOpens) {
+  DiskImage image = ClosedStore(1);
+  PatchStore(&image, kVersionField, 1);
+  PatchHeader(&image.files[kLogPath], 0, kVersionField, 1);
+  EXPECT_TRUE(image.files == ClosedStore(1).files) << "the patch does not mend the checksum";
+  FaultEnv env(image);
+  Options options = SmallOptions();
+  options.env = &env;
+  auto db = Db::Open(options, kPath);
+  ASSERT_TRUE(db.ok()) << db.status();
+  const Observation found = Observe(**db, {});
+  EXPECT_EQ(Difference(found, {{"in pages", "1"}, {"in the log", "2"}}), "");
+}
+
+TEST(DbLimitsTest, StoreOfANewerFormatIsRefusedAndLeftAlone) {
+  DiskImage image = ClosedStore(1);
+  PatchStore(&image, kVersionField, 77);
+  ExpectRefused(image, {kPath, "77", "1"});
+}
+
+TEST(DbLimitsTest, LogOfANewerFormatIsRefusedAndLeftAlone) {
+  DiskImage image = ClosedStore(1);
+  PatchHeader(&image.files[kLogPath], 0, kVersionField, 77);
+  ExpectRefused(image, {kLogPath, "77", "1"});
+}
+
+TEST(DbLimitsTest, StoreWithAnUnknownFeatureIsRefusedAndLeftAlone) {
+  DiskImage image = ClosedStore(1);
+  PatchStore(&image, kStoreIncompatibleFeatures, 0x40);
+  ExpectRefused(image, {kPath, "40"});
+}
+
+TEST(DbLimitsTest, LogWithAnUnknownFeatureIsRefusedAndLeftAlone) {
+  DiskImage image = ClosedStore(1);
+  PatchHeader(&image.files[kLogPath], 0, kLogIncompatibleFeatures, 0x40);
+  ExpectRefused(image, {kLogPath, "40"});
+}
+
+TEST(DbLimitsTest, LogOfAnotherStoreIsRefusedAndLeftAlone) {
+  DiskImage image = ClosedStore(1);
+  image.files[kLogPath] = ClosedStore(2).files[kLogPath];
+  ExpectRefused(image, {kLogPath});
+}
+
+TEST(DbLimitsTest, StoreOfAnotherLogIsRefusedAndLeftAlone) {
+  DiskImage image = ClosedStore(1);
+  image.files[kPath] = ClosedStore(2).files[kPath];
+  ExpectRefused(image, {kLogPath});
+}
+
+}  // namespace
+}  // namespace emdb
