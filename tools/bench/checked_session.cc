@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -57,6 +58,16 @@ absl::Status CheckedSession::Put(uint64_t id, Durability durability) {
       session_->Put(dataset_->Key(id, &key_), dataset_->Value(id, version, &value_), durability));
   dataset_->set_version(id, version);
   return absl::OkStatus();
+}
+
+void CheckedSession::PutAsync(uint64_t id, std::function<void(const absl::Status&)> done) {
+  const uint8_t version = Dataset::NextVersion(dataset_->version(id));
+  session_->PutAsync(
+      dataset_->Key(id, &key_), dataset_->Value(id, version, &value_),
+      [dataset = dataset_, id, version, done = std::move(done)](const absl::Status& status) {
+        if (status.ok()) dataset->set_version(id, version);
+        done(status);
+      });
 }
 
 absl::Status CheckedSession::Delete(uint64_t id, Durability durability) {

@@ -12,6 +12,7 @@
 #define EMDB_TOOLS_BENCH_CHECKED_SESSION_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -54,6 +55,9 @@ class CheckedSession {
 
   // Writes the record's next version.
   absl::Status Put(uint64_t id, Durability durability);
+  // Starts a durable write of the record's next version; `done` is called once, on any thread, when
+  // it is acknowledged, or with the error. No two writes of an id may be under way.
+  void PutAsync(uint64_t id, std::function<void(const absl::Status&)> done);
   absl::Status Delete(uint64_t id, Durability durability);
   absl::Status PutBatch(absl::Span<const uint64_t> ids, Durability durability);
   absl::Status DeleteBatch(absl::Span<const uint64_t> ids, Durability durability);

@@ -40,6 +40,11 @@ class LoadBatch {
 
 }  // namespace
 
+void Session::PutAsync(std::string_view key, std::string_view value,
+                       std::function<void(const absl::Status&)> done) {
+  done(Put(key, value, Durability::kSynced));
+}
+
 void Session::MultiGet(absl::Span<const std::string_view> keys, std::vector<std::string>* values,
                        std::vector<absl::Status>* statuses) {
   values->resize(keys.size());

@@ -62,6 +62,10 @@ class Session {
   virtual absl::Status Write(absl::Span<const WriteOperation> operations,
                              Durability durability) = 0;
   virtual absl::Status Get(std::string_view key, std::string* value) = 0;
+  // Starts a durable put and returns; `done` is called once, on any thread, when it is durable, or
+  // with the error. The default waits. See EngineInfo::has_async_writes.
+  virtual void PutAsync(std::string_view key, std::string_view value,
+                        std::function<void(const absl::Status&)> done);
   // Resizes both results to the number of keys. The default is a loop over Get.
   virtual void MultiGet(absl::Span<const std::string_view> keys, std::vector<std::string>* values,
                         std::vector<absl::Status>* statuses);
@@ -106,6 +110,7 @@ struct EngineInfo {
   std::string durability;  // what kSynced and kUnsynced are for it, one line
   std::function<absl::StatusOr<std::unique_ptr<Engine>>(const EngineOptions& options)> open;
   bool has_log = true;  // which an open after a crash replays
+  bool has_async_writes = false;
 };
 
 }  // namespace emdb::bench

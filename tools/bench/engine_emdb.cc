@@ -54,6 +54,13 @@ class EmdbSession final : public Session {
     return db_->Write(batch_, ToWriteOptions(durability));
   }
 
+  void PutAsync(std::string_view key, std::string_view value,
+                std::function<void(const absl::Status&)> done) override {
+    batch_.Clear();
+    batch_.Put(key, value);
+    db_->WriteAsync(batch_, std::move(done));
+  }
+
   absl::Status Get(std::string_view key, std::string* value) override {
     return db_->Get(key, value);
   }
@@ -115,7 +122,8 @@ EngineInfo EmdbInfo() {
           .durability =
               "synced: Put with sync, an fdatasync of the log shared by the group. "
               "unsynced: in the log's mapped buffer, on disk within 5 ms (the default)",
-          .open = OpenEmdb};
+          .open = OpenEmdb,
+          .has_async_writes = true};
 }
 
 }  // namespace emdb::bench

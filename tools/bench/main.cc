@@ -188,6 +188,7 @@ absl::StatusOr<int> RunProfile(const std::string& command) {
   EMDB_ASSIGN_OR_RETURN(plan.engines, ChooseEngines(profile));
   plan.directory = absl::StrCat(absl::GetFlag(FLAGS_directory), "/emdb-bench-", getpid());
   const double minutes = absl::GetFlag(FLAGS_budget_minutes);
+  plan.stage_timeout_seconds = profile.stage_timeout_seconds;
   plan.budget_seconds = minutes < 0 ? profile.budget_seconds : minutes * 60;
   std::error_code error;
   std::filesystem::create_directories(plan.directory, error);

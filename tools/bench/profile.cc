@@ -22,7 +22,8 @@ Profile Smoke() {
                       {"bigger", 1, tiny},
                       {"steady", 1, short_steady}},
           .engines = {},
-          .budget_seconds = kMinute};
+          .budget_seconds = kMinute,
+          .stage_timeout_seconds = kMinute};
 }
 
 Profile FirstTable() {
@@ -33,7 +34,8 @@ Profile FirstTable() {
               "LMDB; 5 minutes",
           .entries = {{"first-table", 5, sizing}},
           .engines = {"emdb", "rocksdb", "lmdb"},
-          .budget_seconds = 5 * kMinute};
+          .budget_seconds = 5 * kMinute,
+          .stage_timeout_seconds = 2 * kMinute};
 }
 
 Profile Commit() {
@@ -41,7 +43,8 @@ Profile Commit() {
           .summary = "group commit by 1 to 64 threads, 5 times, every engine; 5 minutes",
           .entries = {{"commit", 5, {.scale = 1, .phase_seconds = 1}}},
           .engines = {},
-          .budget_seconds = 5 * kMinute};
+          .budget_seconds = 5 * kMinute,
+          .stage_timeout_seconds = 2 * kMinute};
 }
 
 Profile Standard() {
@@ -63,7 +66,8 @@ Profile Standard() {
                       {"bigger", 1, half},
                       {"steady", 1, {.scale = 1, .phase_seconds = 0.05}}},
           .engines = {},
-          .budget_seconds = 15 * kMinute};
+          .budget_seconds = 15 * kMinute,
+          .stage_timeout_seconds = 3 * kMinute};
 }
 
 Profile Full() {
@@ -86,7 +90,8 @@ Profile Full() {
                       {"bigger", 3, {.scale = 1, .phase_seconds = 10}},
                       {"steady", 1, normal}},
           .engines = {},
-          .budget_seconds = 0};
+          .budget_seconds = 0,
+          .stage_timeout_seconds = 60 * kMinute};
 }
 
 }  // namespace

@@ -22,6 +22,7 @@ struct Profile {
   std::vector<ProfileEntry> entries;
   std::vector<std::string> engines;  // none: all
   double budget_seconds = 0;         // see Plan
+  double stage_timeout_seconds = 0;  // see Plan
 };
 
 std::vector<Profile> AllProfiles();

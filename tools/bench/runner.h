@@ -30,7 +30,7 @@ struct Plan {
   // Repetitions after the first are not begun when this much time has passed; 0: no limit.
   double budget_seconds = 0;
   // A stage that takes longer has failed.
-  double stage_timeout_seconds = 1800;
+  double stage_timeout_seconds = 600;
   int stop_fd = -1;  // the run ends when this becomes readable
 };
 

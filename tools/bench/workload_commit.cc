@@ -3,6 +3,7 @@
 #include <array>
 
 #include "absl/strings/str_cat.h"
+#include "storage/mutex.h"
 #include "storage/status.h"
 #include "tools/bench/test_bed.h"
 #include "tools/bench/workloads.h"
@@ -11,7 +12,62 @@ namespace emdb::bench {
 namespace {
 
 constexpr std::array kThreads = {1, 2, 4, 8, 16, 32, 64};
+constexpr std::array kInFlight = {64, 1024};
 constexpr uint64_t kRecordsPerRun = 256 * 1024;
+
+// What may be under way of one thread's asynchronous writes, and the first that went wrong.
+class InFlight {
+ public:
+  explicit InFlight(int limit) : limit_(limit) {}
+
+  // Waits until another one may start.
+  absl::Status Begin() {
+    const MutexLock lock(&mutex_);
+    while (count_ == limit_) changed_.Wait(&mutex_);
+    ++count_;
+    return status_;
+  }
+  void End(const absl::Status& status) {
+    const MutexLock lock(&mutex_);
+    // The waiter goes on when half of them are over, not at each: that is what a server would do.
+    if (--count_ <= limit_ / 2) changed_.Signal();
+    status_.Update(status);
+  }
+  // Waits until none is under way.
+  absl::Status Finish() {
+    const MutexLock lock(&mutex_);
+    while (count_ > 0) changed_.Wait(&mutex_);
+    return status_;
+  }
+
+ private:
+  const int limit_;
+  Mutex mutex_;
+  CondVar changed_;
+  int count_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Status status_ ABSL_GUARDED_BY(mutex_);
+};
+
+// One thread that keeps many durable writes under way, where the engine can.
+absl::Status RunAsync(const Sizing& sizing, StageContext* context, TestBed* bed) {
+  for (const int limit : kInFlight) {
+    InFlight in_flight(limit);
+    const PhaseOptions options{.name = absl::StrCat("1 thread, ", limit, " under way"),
+                               .max_seconds = sizing.phase_seconds};
+    const absl::StatusOr<Measurement> measurement =
+        bed->Measure(options, [&in_flight](CheckedSession* session, Worker* worker) {
+          const absl::Status status = in_flight.Begin();
+          // More records than can be under way, so that none is written twice at a time.
+          const uint64_t id = (worker->operations() - 1) % kRecordsPerRun;
+          session->PutAsync(id, [&in_flight](const absl::Status& s) { in_flight.End(s); });
+          return status;
+        });
+    // Those under way refer to what is about to end.
+    EMDB_RETURN_IF_ERROR(in_flight.Finish());
+    EMDB_RETURN_IF_ERROR(context->Emit(measurement));
+  }
+  return absl::OkStatus();
+}
 
 absl::Status RunMain(const Sizing& sizing, StageContext* context) {
   EMDB_ASSIGN_OR_RETURN(
@@ -35,6 +91,9 @@ absl::Status RunMain(const Sizing& sizing, StageContext* context) {
                               (worker->operations() - 1) % per_thread;
           return session->Put(id, Durability::kSynced);
         }));
+  }
+  if (context->engine().has_async_writes) {
+    EMDB_RETURN_IF_ERROR(RunAsync(sizing, context, bed.get()));
   }
   EMDB_RETURN_IF_ERROR(bed->VerifyAll());
   return bed->Close();
