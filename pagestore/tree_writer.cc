@@ -12,6 +12,8 @@ namespace {
 
 constexpr uint32_t kReadAheadBytes = 1 << 20;
 constexpr uint64_t kProgressInterval = 1024;
+// Leaves that leave the cache together: they wait for readers together.
+constexpr size_t kMergedAtOnce = 64;
 
 }  // namespace
 
@@ -127,7 +129,19 @@ absl::Status TreeWriter::MergeChild(const InnerView& node, uint32_t index, uint3
   for (uint32_t i = index; i < end; ++i) wanted_.push_back(node.child(i));
   EMDB_ASSIGN_OR_RETURN(const char* page, ReadLeaf(wanted_));
   EMDB_RETURN_IF_ERROR(MergeLeaf(page, bounds));
-  return target_.free_space->Free({ref.id, 1});
+  return FreeLeaf(ref.id);
+}
+
+// A leaf that nobody reads makes room in the cache for the one that takes its place, so that a load
+// does not hold two trees in memory.
+absl::Status TreeWriter::FreeLeaf(PageId id) {
+  if (leaf_pin_.data() != nullptr) merged_.push_back(id);
+  leaf_pin_.Reset();
+  if (merged_.size() >= kMergedAtOnce) {
+    tree_.cache->EraseUnused(merged_);
+    merged_.clear();
+  }
+  return target_.free_space->Free({id, 1});
 }
 
 absl::StatusOr<const char*> TreeWriter::ReadLeaf(absl::Span<const PageRef> refs) {
