@@ -100,6 +100,7 @@ struct EngineOptions {
   std::string directory;  // exists; empty, or holds what the same engine left there
   uint64_t cache_bytes = uint64_t{1} << 30;
   uint64_t write_buffer_bytes = uint64_t{64} << 20;
+  bool exceeds_memory = false;  // the data will; for engines that want to be told
 };
 
 // One line of the list of engines.

@@ -53,6 +53,7 @@ absl::Status RunMain(const Shape& shape, StageContext* context) {
                      .value_bytes = kValueBytes,
                      .capacity = shape.records};
   options.engine.cache_bytes = shape.memory_bytes / 2;
+  options.engine.exceeds_memory = true;
   options.engine.write_buffer_bytes = shape.memory_bytes / 16;
   EMDB_ASSIGN_OR_RETURN(const std::unique_ptr<TestBed> bed, TestBed::Open(context, options));
   EMDB_RETURN_IF_ERROR(bed->Load("sequential load", 0, shape.records));
