@@ -21,9 +21,14 @@ absl::StatusOr<std::unique_ptr<DbImpl>> DbImpl::Open(const Options& options,
   parts.options = options;
   parts.env = options.env != nullptr ? options.env : PosixEnv();
   const uint64_t start = parts.env->NowNanos();
-  EMDB_ASSIGN_OR_RETURN(StoreFiles files, OpenStoreFiles(options, parts.env, std::string(path)));
   parts.pool = std::make_shared<ArenaPool>(MemtableCapacity(options.memtable_size));
-  EMDB_ASSIGN_OR_RETURN(parts.redone, RedoLog(options, parts.pool, &files));
+  LogRedo redo(options, parts.pool);
+  EMDB_ASSIGN_OR_RETURN(StoreFiles files,
+                        OpenStoreFiles(options, parts.env, std::string(path),
+                                       [&redo](uint64_t seq, std::string_view record) {
+                                         return redo.Add(seq, record);
+                                       }));
+  EMDB_ASSIGN_OR_RETURN(parts.redone, redo.Finish(files.store.get()));
   parts.lock = std::move(files.lock);
   parts.store = std::move(files.store);
   parts.wal = std::move(files.wal);

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "storage/status.h"
@@ -127,16 +129,23 @@ class TailRepair {
   const BufferImage& buffer_;
 };
 
-// What a read-only open serves of the tail.
-void KeepTail(const TailScan& scan, const BufferImage& buffer, RecoveredLog* log) {
-  for (const TailScan::Part& part : scan.parts) {
-    if (!part.in_buffer) {
-      log->file_tail.push_back(part.range);
-      continue;
-    }
-    const uint64_t size = part.range.end_lsn - part.range.begin_lsn;
-    log->memory.push_back({part.range, std::string(buffer.View(part.range.begin_lsn, size))});
-  }
+LogPiece SealedPiece(const RecoveredLog& log, size_t i) {
+  const SegmentHeader& header = log.segments[i]->header();
+  const uint64_t end_lsn = log.segments[i + 1]->header().prev_end_lsn;
+  return {{header.salt, header.base_lsn, end_lsn, header.first_seq}, log.segments[i], ""};
+}
+
+LogPiece ClosedPiece(const RecoveredLog& log) {
+  const Segment& last = *log.segments.back();
+  const SegmentHeader& header = last.header();
+  const FrameRange range = {header.salt, header.base_lsn, last.state().end_lsn, header.first_seq};
+  return {range, log.segments.back(), ""};
+}
+
+LogPiece TailPiece(const RecoveredLog& log, const TailScan::Part& part, const BufferImage& buffer) {
+  if (!part.in_buffer) return {part.range, log.segments.back(), ""};
+  const uint64_t size = part.range.end_lsn - part.range.begin_lsn;
+  return {part.range, nullptr, std::string(buffer.View(part.range.begin_lsn, size))};
 }
 
 absl::StatusOr<BufferImage> OpenBuffer(LogFiles* files, const LogFiles::Listing& listing) {
@@ -166,45 +175,115 @@ absl::StatusOr<bool> WasClosed(LogFiles* files, const LogFiles::Listing& listing
 
 // The end of a log that was closed.
 void TakeClosedEnd(RecoveredLog* log) {
-  const Segment& last = *log->segments.back();
-  const SegmentState state = last.state();
-  const SegmentHeader& header = last.header();
+  const SegmentState state = log->segments.back()->state();
   log->report.was_clean = true;
   log->end_lsn = state.end_lsn;
   log->next_seq = state.end_seq;
   log->end_salt = state.end_salt;
-  log->file_tail.push_back({header.salt, header.base_lsn, state.end_lsn, header.first_seq});
 }
 
-absl::StatusOr<RecoveredLog> OpenLog(LogFiles* files, const LogFiles::Listing& listing,
-                                     const WalOptions& options) {
-  const Segment::Access access =
-      options.read_only ? Segment::Access::kReadOnly : Segment::AccessFor(options.io_mode);
-  EMDB_ASSIGN_OR_RETURN(SegmentChain chain, OpenChain(files, listing, access, options.store_id));
+absl::Status EndsBefore(const LogFiles& files, uint64_t next_seq, uint64_t from_seq) {
+  return absl::OutOfRangeError(absl::StrCat(files.ActivePath(), ": the log ends before seq ",
+                                            next_seq, ", redo begins at seq ", from_seq));
+}
+
+// The first step of opening a log: what there is, found and redone without changing a byte.
+class LogFinder {
+ public:
+  LogFinder(LogFiles* files, const LogFiles::Listing& listing, const WalOptions& options)
+      : files_(files), listing_(listing), options_(options) {}
+
+  absl::Status Run(const WalRedo* redo) {
+    const Segment::Access access =
+        options_.read_only ? Segment::Access::kReadOnly : Segment::AccessFor(options_.io_mode);
+    EMDB_ASSIGN_OR_RETURN(SegmentChain chain,
+                          OpenChain(files_, listing_, access, options_.store_id));
+    log.segments = std::move(chain.segments);
+    superseded = std::move(chain.superseded);
+    EMDB_ASSIGN_OR_RETURN(buffer, OpenBuffer(files_, listing_));
+    EMDB_ASSIGN_OR_RETURN(const bool closed,
+                          WasClosed(files_, listing_, *log.segments.back(), buffer));
+    if (redo != nullptr) EMDB_RETURN_IF_ERROR(RedoSealed(*redo));
+    EMDB_RETURN_IF_ERROR(closed ? FindClosedEnd(redo) : FindTornEnd(redo));
+    if (redo != nullptr && log.next_seq < redo->from_seq) {
+      return EndsBefore(*files_, log.next_seq, redo->from_seq);
+    }
+    if (options_.read_only) KeepFound();
+    return absl::OkStatus();
+  }
+
   RecoveredLog log;
-  log.segments = std::move(chain.segments);
-  EMDB_ASSIGN_OR_RETURN(BufferImage buffer, OpenBuffer(files, listing));
-  EMDB_ASSIGN_OR_RETURN(const bool closed, WasClosed(files, listing, *log.segments.back(), buffer));
-  TailScan scan;
-  if (closed) {
+  std::vector<std::string> superseded;
+  BufferImage buffer;
+  TailScan scan;  // if the log was not closed
+
+ private:
+  absl::Status RedoSealed(const WalRedo& redo) const {
+    const uint64_t first_seq = log.segments.front()->header().first_seq;
+    if (first_seq > redo.from_seq) {
+      return absl::OutOfRangeError(absl::StrCat(files_->ActivePath(), ": the log starts at seq ",
+                                                first_seq, ", redo begins at seq ", redo.from_seq));
+    }
+    for (size_t i = 0; i + 1 < log.segments.size(); ++i) {
+      if (log.segments[i + 1]->header().first_seq <= redo.from_seq) continue;
+      EMDB_RETURN_IF_ERROR(
+          ReplayPiece(SealedPiece(log, i), files_->ActivePath(), redo.from_seq, redo.visit));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status FindClosedEnd(const WalRedo* redo) {
     TakeClosedEnd(&log);
-  } else {
+    if (redo == nullptr || log.next_seq <= redo->from_seq) return absl::OkStatus();
+    return ReplayPiece(ClosedPiece(log), files_->ActivePath(), redo->from_seq, redo->visit);
+  }
+
+  absl::Status FindTornEnd(const WalRedo* redo) {
     EMDB_RETURN_IF_ERROR(buffer.Load());
-    EMDB_ASSIGN_OR_RETURN(scan, ScanTail(*log.segments.back(), buffer));
+    // While it is scanned: its records are read once.
+    const auto visit = [redo](uint64_t seq, std::string_view record) {
+      const bool wanted = redo != nullptr && seq >= redo->from_seq;
+      return wanted ? redo->visit(seq, record) : absl::OkStatus();
+    };
+    EMDB_ASSIGN_OR_RETURN(scan, ScanTail(*log.segments.back(), buffer, visit));
     log.next_seq = scan.end_seq;
     log.report.records_from_buffer = scan.records_from_buffer;
     log.report.bytes_cut = scan.bytes_cut;
-    if (options.read_only) KeepTail(scan, buffer, &log);
+    return absl::OkStatus();
   }
-  if (options.read_only) return log;
+
+  void KeepFound() {
+    LogSnapshot& found = log.found;
+    found.path = files_->ActivePath();
+    found.first_seq = log.segments.front()->header().first_seq;
+    for (size_t i = 0; i + 1 < log.segments.size(); ++i) {
+      found.pieces.push_back(SealedPiece(log, i));
+    }
+    if (log.report.was_clean) found.pieces.push_back(ClosedPiece(log));
+    for (const TailScan::Part& part : scan.parts) {
+      found.pieces.push_back(TailPiece(log, part, buffer));
+    }
+  }
+
+  LogFiles* const files_;
+  const LogFiles::Listing& listing_;
+  const WalOptions& options_;
+};
+
+absl::StatusOr<RecoveredLog> OpenLog(LogFiles* files, const LogFiles::Listing& listing,
+                                     const WalOptions& options, const WalRedo* redo) {
+  LogFinder finder(files, listing, options);
+  EMDB_RETURN_IF_ERROR(finder.Run(redo));
+  RecoveredLog& log = finder.log;
+  if (options.read_only) return std::move(log);
   // Before the repair, which may use their names.
-  EMDB_RETURN_IF_ERROR(RemoveFiles(files, chain.superseded));
+  EMDB_RETURN_IF_ERROR(RemoveFiles(files, finder.superseded));
   EMDB_RETURN_IF_ERROR(RemoveFiles(files, listing.spares));
-  if (!closed) {
-    EMDB_RETURN_IF_ERROR(TailRepair(files, options, buffer).Run(scan, &log));
+  if (!log.report.was_clean) {
+    EMDB_RETURN_IF_ERROR(TailRepair(files, options, finder.buffer).Run(finder.scan, &log));
     log.end_lsn = log.segments.back()->header().base_lsn;
   }
-  return log;
+  return std::move(log);
 }
 
 // Maps the append buffer; its name is durable on return.
@@ -250,14 +329,17 @@ uint64_t FirstCapacityBytes(const WalOptions& options) {
   return std::min(FullCapacityBytes(options), kFirstSegmentBytes - kSegmentBlockBytes);
 }
 
-absl::StatusOr<RecoveredLog> RecoverLog(LogFiles* files, const WalOptions& options) {
+absl::StatusOr<RecoveredLog> RecoverLog(LogFiles* files, const WalOptions& options,
+                                        const WalRedo* redo) {
   EMDB_ASSIGN_OR_RETURN(const LogFiles::Listing listing, files->List());
   const bool exists = listing.has_active || !listing.sealed.empty();
   if (!exists && (options.read_only || !options.create_if_missing)) {
     return absl::NotFoundError(absl::StrCat(files->ActivePath(), ": there is no such log"));
   }
+  if (!exists && redo != nullptr && redo->from_seq > 0)
+    return EndsBefore(*files, 0, redo->from_seq);
   absl::StatusOr<RecoveredLog> log =
-      exists ? OpenLog(files, listing, options) : CreateLog(files, listing, options);
+      exists ? OpenLog(files, listing, options, redo) : CreateLog(files, listing, options);
   if (!log.ok()) return log;
   if (!options.read_only && log->buffer == nullptr) {
     EMDB_ASSIGN_OR_RETURN(log->buffer, MapBuffer(files, options, listing.has_buffer));

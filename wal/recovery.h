@@ -5,6 +5,10 @@
 // followed by a new segment with a new random salt, so that no byte behind the tail can ever be
 // read as part of the log. The append buffer's file is not touched before all that it held is
 // durable, so a crash in here loses nothing.
+//
+// It comes in two steps. The first only reads: it finds what there is and where the log ends, and
+// has the records redone; whatever refuses the log does so here. The second makes the log one that
+// can be appended to.
 
 #ifndef EMDB_WAL_RECOVERY_H_
 #define EMDB_WAL_RECOVERY_H_
@@ -12,12 +16,10 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "absl/status/statusor.h"
-#include "wal/frame_reader.h"
 #include "wal/log_files.h"
+#include "wal/log_snapshot.h"
 #include "wal/options.h"
 #include "wal/segment.h"
 #include "wal/wal.h"
@@ -25,19 +27,12 @@
 namespace emdb {
 
 struct RecoveredLog {
-  // A piece of the log that is in memory only: a read-only open found it in the append buffer.
-  struct MemoryPart {
-    FrameRange range;
-    std::string bytes;
-  };
-
   std::deque<std::shared_ptr<Segment>> segments;  // oldest first; the last one is active
   uint64_t end_lsn = 0;                           // of the stream in the last segment
   uint64_t end_salt = 0;                          // of a frame there, if the log was closed
   uint64_t next_seq = 0;                          // of all, memory included
   std::unique_ptr<RingMapping> buffer;            // null: read-only
-  std::vector<FrameRange> file_tail;  // read-only: what is valid of the last segment's file
-  std::vector<MemoryPart> memory;     // read-only
+  LogSnapshot found;                              // read-only: all that there is
   WalRecovery report;
 };
 
@@ -48,9 +43,11 @@ uint64_t FirstCapacityBytes(const WalOptions& options);
 uint64_t FullCapacityBytes(const WalOptions& options);
 
 // Opens the log of `files`. Unless options.read_only, every record in it is durable on return, the
-// append buffer's file may be overwritten, and leftovers are removed. NotFound, FailedPrecondition
-// (another store, a newer format), DataLoss: see Wal::Open; nothing was changed then.
-absl::StatusOr<RecoveredLog> RecoverLog(LogFiles* files, const WalOptions& options);
+// append buffer's file may be overwritten, and leftovers are removed. `redo`, if not null, visits
+// its records before that. NotFound, FailedPrecondition (another store, a newer format), DataLoss,
+// OutOfRange, errors of the visitor: see Wal::Open; nothing was changed then.
+absl::StatusOr<RecoveredLog> RecoverLog(LogFiles* files, const WalOptions& options,
+                                        const WalRedo* redo);
 
 }  // namespace emdb
 

@@ -46,34 +46,6 @@ absl::Status ReadOnlyError() {
   return absl::FailedPreconditionError("the log was opened for reading only");
 }
 
-// All of a log that was opened for reading only: it does not change.
-LogSnapshot SnapshotOf(const LogFiles& files, const RecoveredLog& log) {
-  LogSnapshot snapshot;
-  snapshot.path = files.ActivePath();
-  snapshot.first_seq = log.report.first_seq;
-  for (size_t i = 0; i + 1 < log.segments.size(); ++i) {
-    const SegmentHeader& header = log.segments[i]->header();
-    const uint64_t end_lsn = log.segments[i + 1]->header().prev_end_lsn;
-    snapshot.pieces.push_back(
-        {{header.salt, header.base_lsn, end_lsn, header.first_seq}, log.segments[i], ""});
-  }
-  size_t in_file = 0;
-  size_t in_memory = 0;
-  while (in_file < log.file_tail.size() || in_memory < log.memory.size()) {
-    const bool file_is_next =
-        in_memory == log.memory.size() ||
-        (in_file < log.file_tail.size() &&
-         log.file_tail[in_file].begin_lsn < log.memory[in_memory].range.begin_lsn);
-    if (file_is_next) {
-      snapshot.pieces.push_back({log.file_tail[in_file++], log.segments.back(), ""});
-    } else {
-      const RecoveredLog::MemoryPart& part = log.memory[in_memory++];
-      snapshot.pieces.push_back({part.range, nullptr, part.bytes});
-    }
-  }
-  return snapshot;
-}
-
 }  // namespace
 
 static_assert(Wal::kMaxRecordBytes == kMaxRecordBytes);
@@ -91,15 +63,25 @@ class Wal::Impl {
 };
 
 absl::StatusOr<std::unique_ptr<Wal>> Wal::Open(std::string path, const WalOptions& options) {
+  return OpenLog(std::move(path), options, nullptr);
+}
+
+absl::StatusOr<std::unique_ptr<Wal>> Wal::Open(std::string path, const WalOptions& options,
+                                               const WalRedo& redo) {
+  return OpenLog(std::move(path), options, &redo);
+}
+
+absl::StatusOr<std::unique_ptr<Wal>> Wal::OpenLog(std::string path, const WalOptions& options,
+                                                  const WalRedo* redo) {
   EMDB_RETURN_IF_ERROR(CheckOptions(options));
   Env* const env = options.env != nullptr ? options.env : PosixEnv();
   auto impl = std::make_unique<Impl>();
   EMDB_ASSIGN_OR_RETURN(impl->files, LogFiles::Open(env, std::move(path)));
-  EMDB_ASSIGN_OR_RETURN(RecoveredLog log, RecoverLog(impl->files.get(), options));
+  EMDB_ASSIGN_OR_RETURN(RecoveredLog log, RecoverLog(impl->files.get(), options, redo));
   impl->store_id = log.segments.back()->header().store_id;
   impl->recovery = log.report;
   if (options.read_only) {
-    impl->snapshot = SnapshotOf(*impl->files, log);
+    impl->snapshot = std::move(log.found);
     impl->next_seq = log.next_seq;
   } else {
     EMDB_ASSIGN_OR_RETURN(impl->writer,
@@ -154,9 +136,7 @@ absl::Status Wal::ReadAll(std::string* out) {
   });
 }
 
-absl::Status Wal::Replay(
-    uint64_t from_seq,
-    absl::FunctionRef<absl::Status(uint64_t seq, std::string_view record)> visit) {
+absl::Status Wal::Replay(uint64_t from_seq, WalVisitor visit) {
   return ReplaySnapshot(impl_->Snapshot(), from_seq, visit);
 }
 

@@ -69,9 +69,17 @@ class Wal {
 
   // Opens the log at `path`, making it if missing. InvalidArgument for options out of range,
   // NotFound, FailedPrecondition if it belongs to another store or is of a newer format, DataLoss
-  // for damage. It takes no lock: one process at a time is the caller's business.
+  // for damage; nothing on disk was changed then. It takes no lock: one process at a time is the
+  // caller's business. Records that a mark says are whole are not looked at: Replay does.
   static absl::StatusOr<std::unique_ptr<Wal>> Open(std::string path,
                                                    const WalOptions& options = {});
+
+  // The same, and has all records from redo.from_seq on visited before the first change on disk, so
+  // that damage in them, or an error of the visitor, leaves every file as it was found. Each is
+  // read once. OutOfRange, naming the numbers, if the log begins behind or ends before
+  // redo.from_seq.
+  static absl::StatusOr<std::unique_ptr<Wal>> Open(std::string path, const WalOptions& options,
+                                                   const WalRedo& redo);
 
   // "dir/foo.emdb" -> "dir/foo.emdb.v4.wal"; a path without a file name -> "emdb.v4.wal" in that
   // directory.
@@ -116,10 +124,8 @@ class Wal {
 
   // Calls `visit` for each appended record with a seq of at least `from_seq`, in order, up to the
   // last one appended before the call. OutOfRange, naming the first seq that is kept, if `from_seq`
-  // is below it. An error of `visit` ends it and is returned. `record` is valid during the call
-  // only.
-  absl::Status Replay(uint64_t from_seq,
-                      absl::FunctionRef<absl::Status(uint64_t seq, std::string_view record)> visit);
+  // is below it.
+  absl::Status Replay(uint64_t from_seq, WalVisitor visit);
 
   // Stops the background, makes everything durable, marks the log as closed, and reports the first
   // error. Later calls that write are FailedPrecondition.
@@ -143,6 +149,8 @@ class Wal {
 
  private:
   class Impl;
+  static absl::StatusOr<std::unique_ptr<Wal>> OpenLog(std::string path, const WalOptions& options,
+                                                      const WalRedo* redo);
   explicit Wal(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

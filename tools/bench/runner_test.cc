@@ -86,7 +86,7 @@ TEST_P(DefectTest, IsCaught) {
 INSTANTIATE_TEST_SUITE_P(
     All, DefectTest,
     ::testing::Values(DefectCase{Defect::kDropsPut, "commit", "expected"},
-                      DefectCase{Defect::kDropsPut, "redb", "counted"},
+                      DefectCase{Defect::kDropsPut, "redb", "not found"},
                       DefectCase{Defect::kDropsPut, "queue", "the head of the queue"},
                       DefectCase{Defect::kDropsOverwrite, "db_bench-100", "value differs"},
                       DefectCase{Defect::kDropsOverwrite, "ycsb", "value differs"},
@@ -104,7 +104,7 @@ INSTANTIATE_TEST_SUITE_P(
                       DefectCase{Defect::kEndsEarly, "redb", "ended after"},
                       DefectCase{Defect::kMixesUpValues, "ycsb", "value differs"},
                       DefectCase{Defect::kMiscounts, "redb", "counted"},
-                      DefectCase{Defect::kTearsBatch, "redb", "counted"},
+                      DefectCase{Defect::kTearsBatch, "redb", "not found"},
                       DefectCase{Defect::kFails, "commit", "put failed"},
                       DefectCase{Defect::kCrashes, "commit", "ended by signal 6"}));
 
