@@ -116,7 +116,8 @@ class Wal {
   absl::StatusOr<uint64_t> Rotate();
 
   // Drops, or keeps for recycling, the sealed segments whose records are all below `seq`. Appenders
-  // do not wait.
+  // do not wait. If no record is left, the files of the log are as small on return as those of a
+  // new one.
   absl::Status TruncateBefore(uint64_t seq);
 
   // Appends the bytes of all records that are kept, one after another, to *out.
