@@ -57,7 +57,7 @@ class Db {
   // The same database without files: gone when it is destroyed.
   static absl::StatusOr<std::unique_ptr<Db>> OpenInMemory(const Options& options = {});
 
-  // Closes, with errors dropped.
+  // Closes, with errors dropped. Snapshots and iterators may live on: see their headers.
   ~Db();
   Db(const Db&) = delete;
   Db& operator=(const Db&) = delete;
@@ -78,7 +78,7 @@ class Db {
   std::vector<absl::Status> MultiGet(absl::Span<const std::string_view> keys,
                                      std::vector<std::string>* values,
                                      const ReadOptions& options = {}) const;
-  // Never null; an error is in its status().
+  // Never null; an error is in its status(). May outlive the Db (iterator.h).
   std::unique_ptr<Iterator> NewIterator(const ReadOptions& options = {}) const;
   Snapshot GetSnapshot() const;
 
@@ -92,8 +92,9 @@ class Db {
   // Checkpoint, then every page is read and every invariant checked (PageStore::Verify).
   absl::Status Verify(const std::function<void(uint64_t done, uint64_t total)>& progress = nullptr);
 
-  // Waits for calls under way, makes everything durable, and closes. Later calls are
-  // FailedPrecondition.
+  // Waits for calls under way, makes everything durable, closes the files and releases the lock,
+  // whether snapshots and iterators are alive or not. Later calls are FailedPrecondition, and so is
+  // what is read through those. OK: all that was acknowledged is durable.
   absl::Status Close();
 
   Stats GetStats() const;

@@ -61,7 +61,9 @@ absl::Status DbImpl::Write(const Encoded& batch, bool sync) {
     statistics_.commit_latency.Record(env_->NowNanos() - start);
     return result;
   }
-  if (!is_visible) queue_.Wait(seq);
+  if (!is_visible) {
+    EMDB_RETURN_IF_ERROR(queue_.Wait(seq, [&] { MakeVoid(batch.bytes, seq, *memtable); }));
+  }
   if (timed) statistics_.shard().write_latency.Record(env_->NowNanos() - start);
   return absl::OkStatus();
 }

@@ -46,6 +46,7 @@ class StoreOpener {
   absl::Status ReadStoreHeader() {
     PageStoreOptions options = StoreOptions(std::nullopt);
     options.read_only = true;
+    options.cache_size_bytes = size_t{1} << 20;  // no page is read
     EMDB_ASSIGN_OR_RETURN(std::unique_ptr<PageStore> store, PageStore::Open(path_, options));
     store_id_ = store->store_id();
     store_next_seq_ = store->next_seq();

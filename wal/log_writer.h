@@ -83,6 +83,8 @@ class LogWriter {
   uint64_t first_seq() const ABSL_LOCKS_EXCLUDED(mutex_);
   // Acquire: who sees a seq as durable sees what its durability stands for.
   uint64_t durable_seq() const { return durable_seq_.load(std::memory_order_acquire); }
+  // Acquire: who sees it sees the last durable_seq.
+  bool failed() const { return failed_.load(std::memory_order_acquire); }
   WalStats stats() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -182,6 +184,7 @@ class LogWriter {
   SegmentPreparer preparer_;
   CommitQueue::Words words_;
   std::atomic<uint64_t> durable_seq_;
+  std::atomic<bool> failed_{false};  // failure_ is not OK
   std::atomic<uint32_t> flusher_word_{0};
   std::thread flusher_;
   SegmentWriter output_;  // of the owner of the I/O

@@ -155,6 +155,7 @@ uint64_t Wal::next_seq() const {
 uint64_t Wal::durable_seq() const {
   return impl_->writer != nullptr ? impl_->writer->durable_seq() : impl_->next_seq;
 }
+bool Wal::failed() const { return impl_->writer != nullptr && impl_->writer->failed(); }
 uint64_t Wal::first_seq() const {
   return impl_->writer != nullptr ? impl_->writer->first_seq() : impl_->snapshot.first_seq;
 }

@@ -140,6 +140,9 @@ class Wal {
   uint64_t next_seq() const;
   // Every seq below it is durable.
   uint64_t durable_seq() const;
+  // A sync has failed: nothing that is not durable becomes so. Never false again. Who was given the
+  // error sees it.
+  bool failed() const;
   // The lowest seq that Replay can start from.
   uint64_t first_seq() const;
   WalStats stats() const;

@@ -12,12 +12,12 @@ constexpr uint64_t kDataPerMemory = 4;
 constexpr size_t kKeyBytes = 16;
 constexpr size_t kValueBytes = 240;
 // The program, its libraries and the harness need some of it.
-constexpr uint64_t kLeastMemoryBytes = uint64_t{64} << 20;
+constexpr uint64_t kLeastMemoryBytes = uint64_t{32} << 20;
 
 struct Shape {
   explicit Shape(const Sizing& sizing)
       : memory_bytes(std::max(kLeastMemoryBytes, sizing.Scaled(kMemoryBytes))),
-        records(sizing.Scaled(kDataPerMemory * kMemoryBytes / (kKeyBytes + kValueBytes))),
+        records(kDataPerMemory * memory_bytes / (kKeyBytes + kValueBytes)),
         seconds(sizing.phase_seconds) {}
 
   uint64_t memory_bytes;
@@ -53,6 +53,7 @@ absl::Status RunMain(const Shape& shape, StageContext* context) {
                      .value_bytes = kValueBytes,
                      .capacity = shape.records};
   options.engine.cache_bytes = shape.memory_bytes / 2;
+  options.engine.exceeds_memory = true;
   options.engine.write_buffer_bytes = shape.memory_bytes / 16;
   EMDB_ASSIGN_OR_RETURN(const std::unique_ptr<TestBed> bed, TestBed::Open(context, options));
   EMDB_RETURN_IF_ERROR(bed->Load("sequential load", 0, shape.records));

@@ -52,34 +52,28 @@ struct Shape {
 absl::Status RunFillSequential(const Shape& shape, StageContext* context) {
   EMDB_ASSIGN_OR_RETURN(const std::unique_ptr<TestBed> bed,
                         TestBed::Open(context, shape.BedOptions("fillseq")));
-  EMDB_RETURN_IF_ERROR(bed->Run({.name = "fillseq", .max_operations = shape.records},
-                                [](CheckedSession* session, Worker* worker) {
-                                  return session->Put(worker->operations() - 1,
-                                                      Durability::kUnsynced);
-                                }));
+  EMDB_RETURN_IF_ERROR(bed->RunAndSettle({.name = "fillseq", .max_operations = shape.records},
+                                         [](CheckedSession* session, Worker* worker) {
+                                           return session->Put(worker->operations() - 1,
+                                                               Durability::kUnsynced);
+                                         }));
   EMDB_RETURN_IF_ERROR(bed->VerifyAll());
   return bed->Close();
 }
 
-absl::Status RunFillRandom(const Shape& shape, TestBed* bed) {
-  EMDB_ASSIGN_OR_RETURN(Measurement fill,
-                        bed->Measure({.name = "fillrandom", .max_operations = shape.records},
-                                     [&shape](CheckedSession* session, Worker* worker) {
-                                       return session->Put(shape.Shuffled(worker->operations() - 1),
-                                                           Durability::kUnsynced);
-                                     }));
-  return bed->SendAndSettle(std::move(fill));
-}
-
 absl::Status RunWrites(const Shape& shape, TestBed* bed) {
-  EMDB_RETURN_IF_ERROR(RunFillRandom(shape, bed));
+  EMDB_RETURN_IF_ERROR(bed->RunAndSettle(
+      {.name = "fillrandom", .max_operations = shape.records},
+      [&shape](CheckedSession* session, Worker* worker) {
+        return session->Put(shape.Shuffled(worker->operations() - 1), Durability::kUnsynced);
+      }));
   const auto random_put = [&shape](Durability durability) {
     return [&shape, durability](CheckedSession* session, Worker* worker) {
       return session->Put(worker->random()->Below(shape.records), durability);
     };
   };
-  EMDB_RETURN_IF_ERROR(bed->Run({.name = "overwrite", .max_operations = shape.records},
-                                random_put(Durability::kUnsynced)));
+  EMDB_RETURN_IF_ERROR(bed->RunAndSettle({.name = "overwrite", .max_operations = shape.records},
+                                         random_put(Durability::kUnsynced)));
   EMDB_RETURN_IF_ERROR(bed->RunDurable({.name = "fillsync", .max_operations = shape.synced},
                                        random_put(Durability::kSynced)));
   return bed->engine().Settle();
@@ -141,11 +135,11 @@ absl::Status RunRest(const Shape& shape, StageContext* context) {
   EMDB_RETURN_IF_ERROR(RunReads(shape, bed.get()));
   EMDB_RETURN_IF_ERROR(RunReadsWhileWriting(shape, context, bed.get()));
   EMDB_RETURN_IF_ERROR(bed->VerifyAll());
-  EMDB_RETURN_IF_ERROR(bed->Run({.name = "deleterandom", .max_operations = shape.records},
-                                [&shape](CheckedSession* session, Worker* worker) {
-                                  return session->Delete(shape.Shuffled(worker->operations() - 1),
-                                                         Durability::kUnsynced);
-                                }));
+  EMDB_RETURN_IF_ERROR(bed->RunAndSettle(
+      {.name = "deleterandom", .max_operations = shape.records},
+      [&shape](CheckedSession* session, Worker* worker) {
+        return session->Delete(shape.Shuffled(worker->operations() - 1), Durability::kUnsynced);
+      }));
   EMDB_RETURN_IF_ERROR(bed->VerifyAll());
   return bed->Close();
 }
