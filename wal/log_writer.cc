@@ -19,7 +19,7 @@ SegmentSize SizeOfNext(const WalOptions& options, const SegmentHeader& last) {
 
 TailSegment SegmentOfTail(const RecoveredLog& log) {
   TailSegment segment = TailSegment::Of(log.segments.back()->header());
-  if (log.report.was_clean) segment.salt = log.end_salt;
+  if (log.was_closed) segment.salt = log.end_salt;
   return segment;
 }
 
@@ -55,7 +55,7 @@ absl::StatusOr<std::unique_ptr<LogWriter>> LogWriter::Start(LogFiles* files,
   const uint64_t block_lsn = RoundDownToBlock(log.end_lsn);
   std::string block(log.end_lsn - block_lsn, '\0');
   EMDB_RETURN_IF_ERROR(log.segments.back()->Read(block_lsn, block.size(), block.data()));
-  const bool resumes = log.report.was_clean;
+  const bool resumes = log.was_closed;
   std::unique_ptr<LogWriter> writer(new LogWriter(files, options, std::move(log)));
   {
     MutexLock lock(&writer->mutex_);
