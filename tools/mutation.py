@@ -61,9 +61,8 @@ def read_mutants(path):
         elif word == "in":
             mutants[-1].path = rest
         elif word == "test":
-            target, *arguments = rest.split()
-            mutants[-1].tests.append(target)
-            mutants[-1].arguments += arguments
+            mutants[-1].tests += [word for word in rest.split() if word.startswith("//")]
+            mutants[-1].arguments += [word for word in rest.split() if word.startswith("-")]
         elif word == "-":
             mutants[-1].old.append(rest)
         elif word == "+":
