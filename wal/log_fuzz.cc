@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdio>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -190,6 +191,7 @@ void OpenAndUse(const DiskImage& image) {
   if ((*wal)->next_seq() > kMaxSeq - 2) return;
   if (!(*wal)->Append("one more").ok() || !(*wal)->Close().ok()) return;
   auto again = Wal::Open(kPath, SmallLog(&env));
+  if (!again.ok()) std::fprintf(stderr, "%s\n", again.status().ToString().c_str());
   EMDB_CHECK(again.ok());
   EMDB_CHECK(ReadAll(again->get()) >= records);
 }
