@@ -74,7 +74,7 @@ def read_mutants(path):
 
 def run_test(mutant, root, bazel_options):
     """Returns "caught", "SURVIVED" or "BROKEN", and the output."""
-    command = ["bazel", "test", "--test_output=errors", "--test_timeout=120,300,600,600"]
+    command = ["bazel", "test", "--test_output=errors", "--test_timeout=90"]
     command += bazel_options
     command += [f"--test_arg={argument}" for argument in mutant.arguments]
     result = subprocess.run(
