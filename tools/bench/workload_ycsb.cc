@@ -6,6 +6,7 @@
 #include "tools/bench/test_bed.h"
 #include "tools/bench/workloads.h"
 #include "tools/bench/zipfian.h"
+#include "tools/cli/progress.h"
 
 namespace emdb::bench {
 namespace {
@@ -107,7 +108,9 @@ Workload YcsbWorkload(const Sizing& sizing) {
   const auto run_main = [sizing](StageContext* context) { return RunMain(sizing, context); };
   return {
       .name = "ycsb",
-      .summary = "YCSB A to F, zipfian, 24-byte keys, 1,000-byte values, one thread, unsynced",
+      .summary = absl::StrCat("YCSB A to F, zipfian, ", cli::WithCommas(sizing.Scaled(kRecords)),
+                              " records of 24-byte keys and 1,000-byte values, one thread, "
+                              "unsynced"),
       .stages = {{.name = "main", .run = run_main, .ends_by_kill = false, .reports_memory = true}},
       .memory_limit_bytes = 0};
 }
