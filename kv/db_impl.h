@@ -138,7 +138,7 @@ class DbImpl {
   const Options options_;
   const std::shared_ptr<Env> own_env_;
   Env* const env_;
-  const std::shared_ptr<ArenaPool> pool_;
+  std::shared_ptr<ArenaPool> pool_;  // null once closed
   const uint64_t recovered_records_;
   const uint64_t recovery_nanos_;
   const bool always_durable_;  // FlushPolicy::OnEachWrite

@@ -248,7 +248,11 @@ void PageCache::Erase(absl::Span<const PageRun> runs) {
       }
     }
   }
+  if (erased.empty()) return;
   Retire(std::move(erased));
+  // At once, as far as guards allow: what is about to be written would otherwise go to frames that
+  // were never touched, and take memory from the system for each page that is there twice.
+  epoch_->Reclaim();
 }
 
 void PageCache::EraseUnused(absl::Span<const PageId> ids) {

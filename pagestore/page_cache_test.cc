@@ -134,6 +134,12 @@ TEST_F(PageCacheTest, AScanDoesNotDriveOutWhatIsUsed) {
   EXPECT_GE(kept, kHot * 9 / 10);
 }
 
+TEST_F(PageCacheTest, TheMemoryOfErasedPagesIsUsedAgainBeforeOtherIsTaken) {
+  const char* const memory = Load(7).data();
+  cache_->Erase({{7, 1}});
+  EXPECT_EQ(Load(8).data(), memory);
+}
+
 TEST_F(PageCacheTest, ErasedPagesAreReadAnew) {
   Load(7);
   refs_[7 - kFirst] = WriteLeaf(7, "new");
