@@ -280,7 +280,11 @@ BENCHMARK(BM_MultiGet)->Arg(1000000);
 BENCHMARK(BM_Scan)->Args({1000000, 1})->Args({1000000, 0});
 BENCHMARK(BM_SeekAndTenRows)->Arg(1000000);
 BENCHMARK(BM_Merge)->Args({1000000, 10000})->Args({1000000, 400000})->Iterations(5);
-BENCHMARK(BM_Load)->Args({1110000, 370000})->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_Load)
+    ->Args({1110000, 370000})
+    ->Args({1000000, 1000000})
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace emdb
