@@ -27,6 +27,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "kv/arena.h"
+#include "kv/bulk_source.h"
 #include "kv/call_gate.h"
 #include "kv/checkpointer.h"
 #include "kv/db_life.h"
@@ -85,6 +86,7 @@ class DbImpl {
   std::unique_ptr<Iterator> NewIterator(const ReadOptions& options);
   Snapshot GetSnapshot();
 
+  absl::Status BulkLoad(const BulkSource& source);
   absl::Status Flush();
   absl::Status Checkpoint();
   absl::Status Compact();

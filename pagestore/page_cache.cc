@@ -255,6 +255,22 @@ void PageCache::Erase(absl::Span<const PageRun> runs) {
   epoch_->Reclaim();
 }
 
+void PageCache::EraseUnused(absl::Span<const PageId> ids) {
+  std::vector<uint32_t> erased;
+  {
+    MutexLock lock(&mutex_);
+    for (const PageId id : ids) {
+      const uint32_t entry = table_.Get(id);
+      if (!PageTable::IsFrame(entry)) continue;
+      const uint32_t frame = PageTable::FrameOf(entry);
+      if (uses_[frame].load(std::memory_order_relaxed) != 0) continue;
+      Unlink(frame, PageTable::kNothing);
+      erased.push_back(frame);
+    }
+  }
+  Retire(std::move(erased));
+}
+
 void PageCache::Demote(absl::Span<const PageRun> runs) {
   MutexLock lock(&mutex_);
   for (const PageRun& run : runs) {

@@ -6,7 +6,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "storage/status.h"
 #include "wal/segment_chain.h"
 #include "wal/tail_scan.h"
@@ -129,161 +128,9 @@ class TailRepair {
   const BufferImage& buffer_;
 };
 
-LogPiece SealedPiece(const RecoveredLog& log, size_t i) {
-  const SegmentHeader& header = log.segments[i]->header();
-  const uint64_t end_lsn = log.segments[i + 1]->header().prev_end_lsn;
-  return {{header.salt, header.base_lsn, end_lsn, header.first_seq}, log.segments[i], ""};
-}
-
-LogPiece ClosedPiece(const RecoveredLog& log) {
-  const Segment& last = *log.segments.back();
-  const SegmentHeader& header = last.header();
-  const FrameRange range = {header.salt, header.base_lsn, last.state().end_lsn, header.first_seq};
-  return {range, log.segments.back(), ""};
-}
-
-LogPiece TailPiece(const RecoveredLog& log, const TailScan::Part& part, const BufferImage& buffer) {
-  if (!part.in_buffer) return {part.range, log.segments.back(), ""};
-  const uint64_t size = part.range.end_lsn - part.range.begin_lsn;
-  return {part.range, nullptr, std::string(buffer.View(part.range.begin_lsn, size))};
-}
-
-absl::StatusOr<BufferImage> OpenBuffer(LogFiles* files, const LogFiles::Listing& listing) {
-  if (listing.has_buffer) return BufferImage::Open(files->env(), files->BufferPath());
-  return BufferImage();
-}
-
 absl::Status RemoveFiles(LogFiles* files, const std::vector<std::string>& paths) {
   for (const std::string& path : paths) EMDB_RETURN_IF_ERROR(files->Remove(path));
   return absl::OkStatus();
-}
-
-// True if the log was closed, not used since, and can be gone on with where it ends.
-absl::StatusOr<bool> WasClosed(LogFiles* files, const LogFiles::Listing& listing,
-                               const Segment& last, const BufferImage& buffer) {
-  if (listing.has_active && last.state().mark == SegmentMark::kClosed) {
-    EMDB_ASSIGN_OR_RETURN(const bool continues, ContinuesBehind(last, buffer));
-    const uint64_t end_lsn = last.state().end_lsn;
-    return !continues && end_lsn + kNumberFrameBytes <= last.header().end_lsn();
-  }
-  if (listing.has_buffer) return false;
-  return CorruptionError(
-      files->BufferPath(), 0,
-      "the file is missing; the log was not closed, and its newest records may have been there",
-      "bring the file back; or, to go on without them, make an empty file of this name");
-}
-
-// The end of a log that was closed.
-void TakeClosedEnd(RecoveredLog* log) {
-  const SegmentState state = log->segments.back()->state();
-  log->report.was_clean = true;
-  log->end_lsn = state.end_lsn;
-  log->next_seq = state.end_seq;
-  log->end_salt = state.end_salt;
-}
-
-absl::Status EndsBefore(const LogFiles& files, uint64_t next_seq, uint64_t from_seq) {
-  return absl::OutOfRangeError(absl::StrCat(files.ActivePath(), ": the log ends before seq ",
-                                            next_seq, ", redo begins at seq ", from_seq));
-}
-
-// The first step of opening a log: what there is, found and redone without changing a byte.
-class LogFinder {
- public:
-  LogFinder(LogFiles* files, const LogFiles::Listing& listing, const WalOptions& options)
-      : files_(files), listing_(listing), options_(options) {}
-
-  absl::Status Run(const WalRedo* redo) {
-    const Segment::Access access =
-        options_.read_only ? Segment::Access::kReadOnly : Segment::AccessFor(options_.io_mode);
-    EMDB_ASSIGN_OR_RETURN(SegmentChain chain,
-                          OpenChain(files_, listing_, access, options_.store_id));
-    log.segments = std::move(chain.segments);
-    superseded = std::move(chain.superseded);
-    EMDB_ASSIGN_OR_RETURN(buffer, OpenBuffer(files_, listing_));
-    EMDB_ASSIGN_OR_RETURN(const bool closed,
-                          WasClosed(files_, listing_, *log.segments.back(), buffer));
-    if (redo != nullptr) EMDB_RETURN_IF_ERROR(RedoSealed(*redo));
-    EMDB_RETURN_IF_ERROR(closed ? FindClosedEnd(redo) : FindTornEnd(redo));
-    if (redo != nullptr && log.next_seq < redo->from_seq) {
-      return EndsBefore(*files_, log.next_seq, redo->from_seq);
-    }
-    if (options_.read_only) KeepFound();
-    return absl::OkStatus();
-  }
-
-  RecoveredLog log;
-  std::vector<std::string> superseded;
-  BufferImage buffer;
-  TailScan scan;  // if the log was not closed
-
- private:
-  absl::Status RedoSealed(const WalRedo& redo) const {
-    const uint64_t first_seq = log.segments.front()->header().first_seq;
-    if (first_seq > redo.from_seq) {
-      return absl::OutOfRangeError(absl::StrCat(files_->ActivePath(), ": the log starts at seq ",
-                                                first_seq, ", redo begins at seq ", redo.from_seq));
-    }
-    for (size_t i = 0; i + 1 < log.segments.size(); ++i) {
-      if (log.segments[i + 1]->header().first_seq <= redo.from_seq) continue;
-      EMDB_RETURN_IF_ERROR(
-          ReplayPiece(SealedPiece(log, i), files_->ActivePath(), redo.from_seq, redo.visit));
-    }
-    return absl::OkStatus();
-  }
-
-  absl::Status FindClosedEnd(const WalRedo* redo) {
-    TakeClosedEnd(&log);
-    if (redo == nullptr || log.next_seq <= redo->from_seq) return absl::OkStatus();
-    return ReplayPiece(ClosedPiece(log), files_->ActivePath(), redo->from_seq, redo->visit);
-  }
-
-  absl::Status FindTornEnd(const WalRedo* redo) {
-    EMDB_RETURN_IF_ERROR(buffer.Load());
-    // While it is scanned: its records are read once.
-    const auto visit = [redo](uint64_t seq, std::string_view record) {
-      const bool wanted = redo != nullptr && seq >= redo->from_seq;
-      return wanted ? redo->visit(seq, record) : absl::OkStatus();
-    };
-    EMDB_ASSIGN_OR_RETURN(scan, ScanTail(*log.segments.back(), buffer, visit));
-    log.next_seq = scan.end_seq;
-    log.report.records_from_buffer = scan.records_from_buffer;
-    log.report.bytes_cut = scan.bytes_cut;
-    return absl::OkStatus();
-  }
-
-  void KeepFound() {
-    LogSnapshot& found = log.found;
-    found.path = files_->ActivePath();
-    found.first_seq = log.segments.front()->header().first_seq;
-    for (size_t i = 0; i + 1 < log.segments.size(); ++i) {
-      found.pieces.push_back(SealedPiece(log, i));
-    }
-    if (log.report.was_clean) found.pieces.push_back(ClosedPiece(log));
-    for (const TailScan::Part& part : scan.parts) {
-      found.pieces.push_back(TailPiece(log, part, buffer));
-    }
-  }
-
-  LogFiles* const files_;
-  const LogFiles::Listing& listing_;
-  const WalOptions& options_;
-};
-
-absl::StatusOr<RecoveredLog> OpenLog(LogFiles* files, const LogFiles::Listing& listing,
-                                     const WalOptions& options, const WalRedo* redo) {
-  LogFinder finder(files, listing, options);
-  EMDB_RETURN_IF_ERROR(finder.Run(redo));
-  RecoveredLog& log = finder.log;
-  if (options.read_only) return std::move(log);
-  // Before the repair, which may use their names.
-  EMDB_RETURN_IF_ERROR(RemoveFiles(files, finder.superseded));
-  EMDB_RETURN_IF_ERROR(RemoveFiles(files, listing.spares));
-  if (!log.report.was_clean) {
-    EMDB_RETURN_IF_ERROR(TailRepair(files, options, finder.buffer).Run(finder.scan, &log));
-    log.end_lsn = log.segments.back()->header().base_lsn;
-  }
-  return std::move(log);
 }
 
 // Maps the append buffer; its name is durable on return.
@@ -295,6 +142,27 @@ absl::StatusOr<std::unique_ptr<RingMapping>> MapBuffer(LogFiles* files, const Wa
   // A log that was not closed and has no buffer is taken for damaged.
   if (!exists) EMDB_RETURN_IF_ERROR(files->SyncDirectory());
   return buffer;
+}
+
+// Goes on with `found`, of which this makes a log that can be appended to.
+absl::StatusOr<RecoveredLog> GoOn(LogFiles* files, const WalOptions& options, FoundLog* found) {
+  // Before the repair, which may use their names.
+  EMDB_RETURN_IF_ERROR(RemoveFiles(files, found->superseded));
+  EMDB_RETURN_IF_ERROR(RemoveFiles(files, found->listing.spares));
+  RecoveredLog log;
+  log.segments = std::move(found->segments);
+  log.was_closed = found->was_closed;
+  log.next_seq = found->next_seq;
+  if (found->was_closed) {
+    const SegmentState state = log.segments.back()->state();
+    log.end_lsn = state.end_lsn;
+    log.end_salt = state.end_salt;
+  } else {
+    EMDB_RETURN_IF_ERROR(TailRepair(files, options, found->buffer).Run(found->tail, &log));
+    log.end_lsn = log.segments.back()->header().base_lsn;
+  }
+  EMDB_ASSIGN_OR_RETURN(log.buffer, MapBuffer(files, options, found->listing.has_buffer));
+  return log;
 }
 
 absl::StatusOr<RecoveredLog> CreateLog(LogFiles* files, const LogFiles::Listing& listing,
@@ -330,25 +198,9 @@ uint64_t FirstCapacityBytes(const WalOptions& options) {
 }
 
 absl::StatusOr<RecoveredLog> RecoverLog(LogFiles* files, const WalOptions& options,
-                                        const WalRedo* redo) {
-  EMDB_ASSIGN_OR_RETURN(const LogFiles::Listing listing, files->List());
-  const bool exists = listing.has_active || !listing.sealed.empty();
-  if (!exists && (options.read_only || !options.create_if_missing)) {
-    return absl::NotFoundError(absl::StrCat(files->ActivePath(), ": there is no such log"));
-  }
-  if (!exists && redo != nullptr && redo->from_seq > 0)
-    return EndsBefore(*files, 0, redo->from_seq);
-  absl::StatusOr<RecoveredLog> log =
-      exists ? OpenLog(files, listing, options, redo) : CreateLog(files, listing, options);
-  if (!log.ok()) return log;
-  if (!options.read_only && log->buffer == nullptr) {
-    EMDB_ASSIGN_OR_RETURN(log->buffer, MapBuffer(files, options, listing.has_buffer));
-  }
-  WalRecovery& report = log->report;
-  report.first_seq = log->segments.front()->header().first_seq;
-  report.records = log->next_seq - report.first_seq;
-  report.segments = log->segments.size();
-  return log;
+                                        FoundLog found) {
+  if (found.segments.empty()) return CreateLog(files, found.listing, options);
+  return GoOn(files, options, &found);
 }
 
 }  // namespace emdb

@@ -8,6 +8,7 @@
 #include "storage/posix_env.h"
 #include "storage/status.h"
 #include "wal/log_files.h"
+#include "wal/log_finder.h"
 #include "wal/log_snapshot.h"
 #include "wal/log_writer.h"
 #include "wal/record_format.h"
@@ -46,6 +47,18 @@ absl::Status ReadOnlyError() {
   return absl::FailedPreconditionError("the log was opened for reading only");
 }
 
+WalRecovery ReportOf(const FoundLog& found) {
+  WalRecovery report;
+  if (found.segments.empty()) return report;
+  report.first_seq = found.segments.front()->header().first_seq;
+  report.records = found.next_seq - report.first_seq;
+  report.records_from_buffer = found.tail.records_from_buffer;
+  report.segments = found.segments.size();
+  report.bytes_cut = found.tail.bytes_cut;
+  report.was_clean = found.was_closed;
+  return report;
+}
+
 }  // namespace
 
 static_assert(Wal::kMaxRecordBytes == kMaxRecordBytes);
@@ -77,13 +90,16 @@ absl::StatusOr<std::unique_ptr<Wal>> Wal::OpenLog(std::string path, const WalOpt
   Env* const env = options.env != nullptr ? options.env : PosixEnv();
   auto impl = std::make_unique<Impl>();
   EMDB_ASSIGN_OR_RETURN(impl->files, LogFiles::Open(env, std::move(path)));
-  EMDB_ASSIGN_OR_RETURN(RecoveredLog log, RecoverLog(impl->files.get(), options, redo));
-  impl->store_id = log.segments.back()->header().store_id;
-  impl->recovery = log.report;
+  EMDB_ASSIGN_OR_RETURN(FoundLog found, FindLog(impl->files.get(), options, redo));
+  impl->recovery = ReportOf(found);
   if (options.read_only) {
-    impl->snapshot = std::move(log.found);
-    impl->next_seq = log.next_seq;
+    impl->store_id = found.segments.back()->header().store_id;
+    impl->snapshot = SnapshotOf(*impl->files, found);
+    impl->next_seq = found.next_seq;
   } else {
+    EMDB_ASSIGN_OR_RETURN(RecoveredLog log,
+                          RecoverLog(impl->files.get(), options, std::move(found)));
+    impl->store_id = log.segments.back()->header().store_id;
     EMDB_ASSIGN_OR_RETURN(impl->writer,
                           LogWriter::Start(impl->files.get(), options, std::move(log)));
   }
