@@ -354,14 +354,5 @@ TEST_P(DbTest, AClosedDatabaseRefusesEveryCall) {
   EXPECT_EQ(db_->GetStats().puts, 1u);
 }
 
-TEST_P(DbTest, CloseIsRefusedWhileSomebodyHoldsAState) {
-  ASSERT_TRUE(db_->Put("key", "value").ok());
-  Snapshot snapshot = db_->GetSnapshot();
-  EXPECT_EQ(Code(db_->Close()), absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(Get("key", {.snapshot = &snapshot}), "=value");
-  snapshot = Snapshot();
-  EXPECT_TRUE(db_->Close().ok());
-}
-
 }  // namespace
 }  // namespace emdb

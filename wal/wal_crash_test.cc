@@ -214,6 +214,42 @@ TEST_P(WalCrashTest, TruncationToASeqIsAllOrNothing) {
   }
 }
 
+// A log that is emptied goes on in a small file in place of a large one.
+TEST_P(WalCrashTest, LogThatIsMadeSmallKeepsItsPlace) {
+  constexpr uint64_t kRecords = 7000;  // more than the first segment holds
+  uint64_t made_small = 0;
+  for (uint64_t k = 0;; ++k) {
+    FaultEnv env(kSeed);
+    WalOptions options = SmallLog(&env);
+    options.segment_size_bytes = 4 << 20;
+    options.io_mode = GetParam();
+    bool durable = false;
+    {
+      const auto wal = OpenLog(kPath, options);
+      AppendRecords(wal.get(), 0, kRecords);
+      ASSERT_OK(wal->Flush());
+      ASSERT_EQ(*wal->Rotate(), kRecords);
+      env.CutPowerAt(env.OperationCount() + k);
+      const bool truncated = wal->TruncateBefore(kRecords).ok();
+      if (truncated) ++made_small;
+      durable = truncated && wal->Append(TestRecord(kRecords)).ok() && wal->Flush().ok();
+      if (!env.PowerIsCut()) break;
+    }
+    for (const DiskImage& image : Images(env, kSeed + k)) {
+      FaultEnv after(image);
+      options.env = &after;
+      const auto wal = OpenLog(kPath, options);
+      ASSERT_NE(wal, nullptr) << k;
+      const uint64_t first = wal->first_seq();
+      ASSERT_TRUE(first == 0 || first == kRecords) << k << ", " << first;
+      ASSERT_GE(wal->next_seq(), kRecords + (durable ? 1 : 0)) << k;
+      ASSERT_LE(wal->next_seq(), kRecords + 1) << k;
+      ExpectRecords(wal.get(), first, wal->next_seq());
+    }
+  }
+  EXPECT_GT(made_small, 0u);
+}
+
 INSTANTIATE_TEST_SUITE_P(Modes, WalCrashTest, testing::Values(IoMode::kBuffered, IoMode::kDirect),
                          [](const auto& info) {
                            return info.param == IoMode::kDirect ? "Direct" : "Buffered";

@@ -12,6 +12,8 @@
 
 namespace emdb::bench {
 
+inline constexpr int kProbeWrites = 200;  // enough for a median, in some 20 ms
+
 // Uses a file in `directory`, which is removed.
 absl::StatusOr<LatencySummary> ProbeDisk(const std::string& directory, int writes);
 

@@ -1,4 +1,5 @@
-// Engine, Session and Cursor: what a workload may ask of a database, the same for all of them.
+// Engine, Session and Cursor: what a workload may ask of a database, the same for all of them; and
+// CommitLog, which only some can give.
 //
 // An Engine is one open store. Threads work through a Session each, which is where an adapter keeps
 // what its database wants per thread (LMDB's read transaction, SQLite's connection). Cursors come
@@ -96,10 +97,23 @@ class Engine {
   virtual absl::Status Close() = 0;
 };
 
+// The log of an engine by itself, where it can be had: what its durable commits cost at least.
+// Thread safe.
+class CommitLog {
+ public:
+  virtual ~CommitLog() = default;
+
+  // Durable on return.
+  virtual absl::Status Append(std::string_view record) = 0;
+  // Calls `visit` for each record, in the order of the log; ends at its first error.
+  virtual absl::Status Replay(absl::FunctionRef<absl::Status(std::string_view record)> visit) = 0;
+};
+
 struct EngineOptions {
   std::string directory;  // exists; empty, or holds what the same engine left there
   uint64_t cache_bytes = uint64_t{1} << 30;
   uint64_t write_buffer_bytes = uint64_t{64} << 20;
+  bool exceeds_memory = false;  // the data will; for engines that want to be told
 };
 
 // One line of the list of engines.
@@ -111,6 +125,9 @@ struct EngineInfo {
   std::function<absl::StatusOr<std::unique_ptr<Engine>>(const EngineOptions& options)> open;
   bool has_log = true;  // which an open after a crash replays
   bool has_async_writes = false;
+  // Makes a new log in `directory`. None: the engine's log is no library of its own.
+  std::function<absl::StatusOr<std::unique_ptr<CommitLog>>(const std::string& directory)> open_log =
+      nullptr;
 };
 
 }  // namespace emdb::bench

@@ -4,6 +4,7 @@
 
 #include "kv/db.h"
 #include "storage/status.h"
+#include "wal/wal.h"
 
 namespace emdb::bench {
 namespace {
@@ -102,6 +103,35 @@ class EmdbEngine final : public Engine {
   const std::unique_ptr<Db> db_;
 };
 
+class EmdbLog final : public CommitLog {
+ public:
+  explicit EmdbLog(std::unique_ptr<Wal> wal) : wal_(std::move(wal)) {}
+
+  absl::Status Append(std::string_view record) override {
+    EMDB_ASSIGN_OR_RETURN(const uint64_t seq, wal_->Append(record));
+    return wal_->WaitForSeq(seq);
+  }
+
+  absl::Status Replay(absl::FunctionRef<absl::Status(std::string_view record)> visit) override {
+    return wal_->Replay(wal_->first_seq(),
+                        [visit](uint64_t, std::string_view record) { return visit(record); });
+  }
+
+ private:
+  const std::unique_ptr<Wal> wal_;
+};
+
+// With the options that a Db gives its log.
+absl::StatusOr<std::unique_ptr<CommitLog>> OpenEmdbLog(const std::string& directory) {
+  const Options db_options;
+  WalOptions options;
+  options.flush_policy = db_options.flush_policy;
+  options.io_mode = db_options.wal_io_mode;
+  options.segment_size_bytes = db_options.wal_segment_size;
+  EMDB_ASSIGN_OR_RETURN(std::unique_ptr<Wal> wal, Wal::Open(directory + "/log", options));
+  return std::make_unique<EmdbLog>(std::move(wal));
+}
+
 absl::StatusOr<std::unique_ptr<Engine>> OpenEmdb(const EngineOptions& options) {
   Options db_options;
   db_options.cache_size = options.cache_bytes;
@@ -123,7 +153,9 @@ EngineInfo EmdbInfo() {
               "synced: Put with sync, an fdatasync of the log shared by the group. "
               "unsynced: in the log's mapped buffer, on disk within 5 ms (the default)",
           .open = OpenEmdb,
-          .has_async_writes = true};
+          .has_log = true,
+          .has_async_writes = true,
+          .open_log = OpenEmdbLog};
 }
 
 }  // namespace emdb::bench

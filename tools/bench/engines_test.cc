@@ -179,6 +179,26 @@ TEST_P(EngineTest, WhatWasLoadedIsThereAfterAReopenSettleAndCompaction) {
   EXPECT_EQ(Get("1234"), "value of 1234");
 }
 
+// Larger than the write buffer, and than one of LMDB's transactions.
+TEST_P(EngineTest, ALargeLoadIsWhole) {
+  constexpr int kRecords = 2500;
+  const std::string value(2000, 'v');
+  std::string key;
+  int loaded = 0;
+  const auto next = [&](std::string_view* next_key, std::string_view* next_value) {
+    if (loaded == kRecords) return false;
+    key = std::to_string(loaded++);
+    *next_key = key;
+    *next_value = value;
+    return true;
+  };
+  session_.reset();
+  ASSERT_TRUE(engine_->Load(next).ok());
+  EXPECT_EQ(*engine_->Count(), kRecords);
+  session_ = *engine_->NewSession();
+  for (int i = 0; i < kRecords; ++i) ASSERT_EQ(Get(std::to_string(i)), value) << i;
+}
+
 TEST_P(EngineTest, SyncedWritesSyncAndUnsyncedOnesDoNot) {
   const uint64_t before = CountSyncs();
   for (int i = 0; i < 20; ++i) {

@@ -4,6 +4,7 @@
 #include <deque>
 #include <latch>
 #include <limits>
+#include <string_view>
 #include <thread>
 
 #include "storage/status.h"
@@ -21,6 +22,14 @@ uint64_t OperationLimit(const PhaseOptions& options, int thread) {
   const uint64_t threads = options.threads;
   return options.max_operations / threads +
          (static_cast<uint64_t>(thread) < options.max_operations % threads ? 1 : 0);
+}
+
+// The same numbers for all engines and repetitions, and others in each phase: one that drew those
+// of the phase before would find in memory what that one has asked for.
+uint64_t Seed(std::string_view phase, int thread) {
+  uint64_t seed = static_cast<uint64_t>(thread);
+  for (const char c : phase) seed = Mix64(seed + kGoldenRatio64 + static_cast<uint8_t>(c));
+  return seed;
 }
 
 // Per second, over all threads.
@@ -88,7 +97,7 @@ Worker::Worker(const PhaseOptions& options, int thread, Progress* progress)
       thread_(thread),
       progress_(progress),
       operation_limit_(OperationLimit(options, thread)),
-      random_(Mix64(thread + 1)) {}
+      random_(Seed(options.name, thread)) {}
 
 void Worker::Start() { start_ = Clock::now(); }
 

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
-#include <set>
+#include <string>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "storage/status.h"
@@ -66,6 +67,26 @@ TEST(PhaseTest, RowsCountAsOperations) {
       });
   ASSERT_TRUE(result.ok());
   EXPECT_EQ(result->operations, 500);
+}
+
+std::vector<uint64_t> Draw(const std::string& phase, int threads) {
+  Progress progress;
+  std::vector<uint64_t> drawn(threads);
+  const absl::StatusOr<Measurement> result =
+      RunPhase({.name = phase, .threads = threads, .max_operations = 100}, &progress,
+               [&drawn](Worker* worker) {
+                 while (worker->Next()) drawn[worker->thread()] = worker->random()->Next();
+                 return absl::OkStatus();
+               });
+  EXPECT_TRUE(result.ok()) << result.status();
+  return drawn;
+}
+
+TEST(PhaseTest, RandomNumbersAreTheSameInEachRunAndOthersInEachPhaseAndThread) {
+  const std::vector<uint64_t> writes = Draw("writes", 2);
+  EXPECT_EQ(Draw("writes", 2), writes);
+  EXPECT_NE(writes[0], writes[1]);
+  EXPECT_NE(Draw("reads", 2)[0], writes[0]);
 }
 
 TEST(PhaseTest, SeriesHasAllSecondsAndAllOperations) {

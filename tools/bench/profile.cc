@@ -50,6 +50,7 @@ Profile Commit() {
 Profile Standard() {
   const Sizing second{.scale = 1, .phase_seconds = 1};
   const Sizing half{.scale = 0.5, .phase_seconds = 0.7};
+  const Sizing quarter{.scale = 0.25, .phase_seconds = 0.7};
   return {.name = "standard",
           .summary =
               "what the published results come from: every workload, every engine; 20 "
@@ -57,16 +58,15 @@ Profile Standard() {
           .entries = {{"first-table", 3, second},
                       {"commit", 3, {.scale = 1, .phase_seconds = 0.4}},
                       {"redb", 3, half},
-                      {"db_bench-100", 3, half},
-                      {"db_bench-1000", 3, half},
+                      {"db_bench-100", 3, quarter},
+                      {"db_bench-1000", 3, quarter},
                       {"ycsb", 3, half},
                       {"queue", 3, {.scale = 0.5, .phase_seconds = 0.5}},
                       {"recovery-64", 3, second},
-                      {"recovery-256", 1, second},
                       {"bigger", 1, half},
-                      {"steady", 1, {.scale = 1, .phase_seconds = 0.05}}},
+                      {"steady", 1, {.scale = 1, .phase_seconds = 0.03}}},
           .engines = {},
-          .budget_seconds = 15 * kMinute,
+          .budget_seconds = 17 * kMinute,
           .stage_timeout_seconds = 3 * kMinute};
 }
 

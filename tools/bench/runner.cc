@@ -35,6 +35,14 @@ void RunInChild(const Stage& stage, const MemoryLimit* limit, StageContext* cont
   channel->Send(status.ok() ? DoneLine() : ErrorLine(status));
 }
 
+constexpr int kKillSignal = 9;
+
+// What the kernel does to a process that needs more memory than its group may have.
+bool IsOutOfMemory(const Workload& workload, const Stage& stage, const ChildResult& child) {
+  return workload.memory_limit_bytes > 0 && !stage.ends_by_kill && !child.has_exited &&
+         !child.has_timed_out && child.exit_code_or_signal == kKillSignal;
+}
+
 std::string DescribeEnd(const ChildResult& child) {
   if (child.has_timed_out) return "took too long and was killed";
   return child.has_exited ? absl::StrCat("exited with status ", child.exit_code_or_signal)
@@ -102,6 +110,13 @@ absl::StatusOr<bool> Runner::RunJob(const PlannedWorkload& planned, const Engine
     }
     EMDB_RETURN_IF_ERROR(child.status());
     if (child->was_interrupted) return true;
+    if (IsOutOfMemory(planned.workload, stage, *child)) {
+      AddFailure(job,
+                 absl::StrCat("needs more than the ", planned.workload.memory_limit_bytes >> 20,
+                              " MiB that it may use, and was killed"),
+                 /*is_skip=*/true);
+      return false;
+    }
     if (!TakeResult(stage, *child, job)) return false;
   }
   return false;
@@ -130,7 +145,6 @@ absl::StatusOr<ChildResult> Runner::RunStage(const Workload& workload, const Sta
 // Returns whether the stage went well.
 bool Runner::TakeResult(const Stage& stage, const ChildResult& child,
                         const RunnerObserver::Job& job) {
-  constexpr int kKillSignal = 9;
   bool is_done = stage.ends_by_kill && !child.has_exited && !child.has_timed_out &&
                  child.exit_code_or_signal == kKillSignal;
   std::string problem;

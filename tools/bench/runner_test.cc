@@ -1,17 +1,21 @@
 #include "tools/bench/runner.h"
 
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <memory>
 #include <ostream>
 #include <string>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "storage/status.h"
 #include "tools/bench/map_engine.h"
+#include "tools/bench/memory_limit.h"
 #include "tools/bench/workloads.h"
 
 namespace emdb::bench {
@@ -82,7 +86,7 @@ TEST_P(DefectTest, IsCaught) {
 INSTANTIATE_TEST_SUITE_P(
     All, DefectTest,
     ::testing::Values(DefectCase{Defect::kDropsPut, "commit", "expected"},
-                      DefectCase{Defect::kDropsPut, "redb", "counted"},
+                      DefectCase{Defect::kDropsPut, "redb", "not found"},
                       DefectCase{Defect::kDropsPut, "queue", "the head of the queue"},
                       DefectCase{Defect::kDropsOverwrite, "db_bench-100", "value differs"},
                       DefectCase{Defect::kDropsOverwrite, "ycsb", "value differs"},
@@ -100,7 +104,7 @@ INSTANTIATE_TEST_SUITE_P(
                       DefectCase{Defect::kEndsEarly, "redb", "ended after"},
                       DefectCase{Defect::kMixesUpValues, "ycsb", "value differs"},
                       DefectCase{Defect::kMiscounts, "redb", "counted"},
-                      DefectCase{Defect::kTearsBatch, "redb", "counted"},
+                      DefectCase{Defect::kTearsBatch, "redb", "not found"},
                       DefectCase{Defect::kFails, "commit", "put failed"},
                       DefectCase{Defect::kCrashes, "commit", "ended by signal 6"}));
 
@@ -150,6 +154,23 @@ TEST(RunnerTest, AStageThatHangsIsKilledAndReported) {
   ASSERT_TRUE(Runner(&plan, &observer, &results).Run().ok());
   ASSERT_THAT(results.failures, SizeIs(1));
   EXPECT_THAT(results.failures[0].message, HasSubstr("took too long"));
+}
+
+TEST(RunnerTest, AnEngineThatNeedsMoreThanItsMemoryIsNotMeasuredAndTheReasonSaid) {
+  constexpr uint64_t kLimitBytes = uint64_t{32} << 20;
+  const absl::StatusOr<std::unique_ptr<MemoryLimit>> limit = MemoryLimit::Create(kLimitBytes);
+  if (!limit.ok()) GTEST_SKIP() << limit.status();
+  Workload workload = Single([](StageContext* context) {
+    std::vector<char> memory(4 * kLimitBytes);
+    memset(memory.data(), 1, memory.size());
+    return context->EmitValue("phase", Unit::kBytes, memory[kLimitBytes]);
+  });
+  workload.memory_limit_bytes = kLimitBytes;
+  const Results results = RunOne(MapEngineInfo(Defect::kNone), workload);
+  EXPECT_THAT(results.measurements, IsEmpty());
+  ASSERT_THAT(results.failures, SizeIs(1));
+  EXPECT_TRUE(results.failures[0].is_skip);
+  EXPECT_THAT(results.failures[0].message, HasSubstr("more than the 32 MiB"));
 }
 
 TEST(RunnerTest, StoppingKeepsWhatWasMeasured) {

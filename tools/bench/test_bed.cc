@@ -10,11 +10,6 @@
 #include "tools/bench/process_usage.h"
 
 namespace emdb::bench {
-namespace {
-
-constexpr int kProbeWrites = 200;
-
-}  // namespace
 
 TestBed::TestBed(StageContext* context, const TestBedOptions& options)
     : context_(context),
@@ -57,13 +52,24 @@ absl::Status TestBed::Run(const PhaseOptions& options, Operation operation) {
   return context_->Emit(Measure(options, operation));
 }
 
-absl::Status TestBed::RunDurable(const PhaseOptions& options, Operation operation) {
+absl::StatusOr<Measurement> TestBed::MeasureDurable(const PhaseOptions& options,
+                                                    Operation operation) {
   EMDB_ASSIGN_OR_RETURN(const LatencySummary probe, ProbeDisk(directory_, kProbeWrites));
-  PhaseOptions timed = options;
-  timed.latency_interval = 1;
-  EMDB_ASSIGN_OR_RETURN(Measurement measurement, Measure(timed, operation));
+  EMDB_ASSIGN_OR_RETURN(Measurement measurement, Measure(options, operation));
   measurement.probe_p50_ns = probe.p50_ns;
-  return context_->Emit(std::move(measurement));
+  return measurement;
+}
+
+absl::Status TestBed::RunDurable(const PhaseOptions& options, Operation operation) {
+  PhaseOptions timed = options;
+  // Each of them: a sync is long beside a look at the clock.
+  timed.latency_interval = 1;
+  return context_->Emit(MeasureDurable(timed, operation));
+}
+
+absl::Status TestBed::RunAndSettle(const PhaseOptions& options, Operation operation) {
+  EMDB_ASSIGN_OR_RETURN(Measurement work, Measure(options, operation));
+  return SendAndSettle(std::move(work));
 }
 
 absl::Status TestBed::RunThenFlush(const PhaseOptions& options, Operation operation) {

@@ -45,8 +45,12 @@ class TestBed {
   absl::Status Run(const PhaseOptions& options, Operation operation);
   // The same, with each operation timed and a probe of the disk beside it: for durable writes.
   absl::Status RunDurable(const PhaseOptions& options, Operation operation);
-  // Run, without sending the measurement.
+  // The same two without sending the measurement; which operations are timed is left to `options`.
   absl::StatusOr<Measurement> Measure(const PhaseOptions& options, Operation operation);
+  absl::StatusOr<Measurement> MeasureDurable(const PhaseOptions& options, Operation operation);
+  // Run, and then the rate of the same operations with the time until the engine has settled after
+  // them, as <phase>, settled.
+  absl::Status RunAndSettle(const PhaseOptions& options, Operation operation);
 
   // Loads ids [begin, end) in the order of ids, by the engine's own way of loading.
   absl::Status Load(std::string_view phase, uint64_t begin, uint64_t end);
@@ -61,9 +65,6 @@ class TestBed {
   absl::Status Count(std::string_view phase);
   absl::Status SeekAndRead(const PhaseOptions& options, int rows, CheckedSession::CursorUse use);
   absl::Status Settle(std::string_view phase);
-  // Sends `work`, and then the rate of the same operations with the time until the engine has
-  // settled after them, as <phase>, settled.
-  absl::Status SendAndSettle(Measurement work);
   absl::Status Compact(std::string_view phase);
   absl::Status DiskUsage(std::string_view phase);
   absl::Status Close();
@@ -75,6 +76,8 @@ class TestBed {
   TestBed(StageContext* context, const TestBedOptions& options);
 
   absl::StatusOr<Measurement> MeasureLoad(std::string_view phase, uint64_t begin, uint64_t end);
+  // See RunAndSettle.
+  absl::Status SendAndSettle(Measurement work);
   absl::Status SendTimed(std::string_view phase, absl::FunctionRef<absl::Status()> call);
 
   StageContext* const context_;

@@ -1,5 +1,6 @@
 // Four times as much data as memory, the page cache included.
 
+#include "absl/strings/str_cat.h"
 #include "storage/status.h"
 #include "tools/bench/test_bed.h"
 #include "tools/bench/workloads.h"
@@ -12,12 +13,12 @@ constexpr uint64_t kDataPerMemory = 4;
 constexpr size_t kKeyBytes = 16;
 constexpr size_t kValueBytes = 240;
 // The program, its libraries and the harness need some of it.
-constexpr uint64_t kLeastMemoryBytes = uint64_t{64} << 20;
+constexpr uint64_t kLeastMemoryBytes = uint64_t{32} << 20;
 
 struct Shape {
   explicit Shape(const Sizing& sizing)
       : memory_bytes(std::max(kLeastMemoryBytes, sizing.Scaled(kMemoryBytes))),
-        records(sizing.Scaled(kDataPerMemory * kMemoryBytes / (kKeyBytes + kValueBytes))),
+        records(kDataPerMemory * memory_bytes / (kKeyBytes + kValueBytes)),
         seconds(sizing.phase_seconds) {}
 
   uint64_t memory_bytes;
@@ -53,6 +54,7 @@ absl::Status RunMain(const Shape& shape, StageContext* context) {
                      .value_bytes = kValueBytes,
                      .capacity = shape.records};
   options.engine.cache_bytes = shape.memory_bytes / 2;
+  options.engine.exceeds_memory = true;
   options.engine.write_buffer_bytes = shape.memory_bytes / 16;
   EMDB_ASSIGN_OR_RETURN(const std::unique_ptr<TestBed> bed, TestBed::Open(context, options));
   EMDB_RETURN_IF_ERROR(bed->Load("sequential load", 0, shape.records));
@@ -79,9 +81,9 @@ Workload BiggerWorkload(const Sizing& sizing) {
   const auto run_main = [shape](StageContext* context) { return RunMain(shape, context); };
   return {
       .name = "bigger",
-      .summary =
-          "4 times as much data as memory (a cgroup's limit): random reads and writes, "
-          "bytes written per byte",
+      .summary = absl::StrCat("4 times as much data as memory (a cgroup's limit of ",
+                              shape.memory_bytes >> 20,
+                              " MiB): cold random reads, random writes, bytes written per byte"),
       .stages = {{.name = "main", .run = run_main, .ends_by_kill = false, .reports_memory = true}},
       .memory_limit_bytes = shape.memory_bytes};
 }

@@ -1,24 +1,55 @@
-// Group commit: durable single writes by more and more threads.
+// Group commit: durable single writes by more and more threads; and, of engines that can, many
+// writes kept under way by one thread, and the same threads on the log alone.
 
 #include <array>
+#include <chrono>
 
 #include "absl/strings/str_cat.h"
 #include "storage/mutex.h"
 #include "storage/status.h"
+#include "tools/bench/disk_probe.h"
+#include "tools/bench/histogram.h"
 #include "tools/bench/test_bed.h"
 #include "tools/bench/workloads.h"
 
 namespace emdb::bench {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 constexpr std::array kThreads = {1, 2, 4, 8, 16, 32, 64};
-constexpr std::array kInFlight = {64, 1024};
 constexpr uint64_t kRecordsPerRun = 256 * 1024;
 
-// What may be under way of one thread's asynchronous writes, and the first that went wrong.
-class InFlight {
+struct AsyncRun {
+  const char* phase;
+  int limit;  // of writes under way
+};
+constexpr std::array kAsyncRuns = {AsyncRun{"1 thread, 64 writes under way", 64},
+                                   AsyncRun{"1 thread, 1,024 writes under way", 1024}};
+
+DatasetOptions Records() {
+  return {.key_order = KeyOrder::kRandom,
+          .key_bytes = 16,
+          .value_bytes = 100,
+          .capacity = kThreads.size() * kRecordsPerRun};
+}
+
+std::string Threads(int threads) {
+  return absl::StrCat(threads, threads == 1 ? " thread" : " threads");
+}
+
+// Each thread has records of its own; when it has written all, it begins again.
+uint64_t NextId(size_t run, const Worker& worker) {
+  const uint64_t per_thread = kRecordsPerRun / kThreads[run];
+  return run * kRecordsPerRun + worker.thread() * per_thread +
+         (worker.operations() - 1) % per_thread;
+}
+
+// What may be under way of one thread's asynchronous writes, how long they took, and the first that
+// went wrong.
+class UnderWay {
  public:
-  explicit InFlight(int limit) : limit_(limit) {}
+  explicit UnderWay(int limit) : limit_(limit) {}
 
   // Waits until another one may start.
   absl::Status Begin() {
@@ -27,17 +58,22 @@ class InFlight {
     ++count_;
     return status_;
   }
-  void End(const absl::Status& status) {
+  // `start` is zero where the write was not timed.
+  void End(const absl::Status& status, Clock::time_point start) {
     const MutexLock lock(&mutex_);
+    if (start != Clock::time_point{})
+      latency_.Record(
+          std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count());
     // The waiter goes on when half of them are over, not at each: that is what a server would do.
     if (--count_ <= limit_ / 2) changed_.Signal();
     status_.Update(status);
   }
   // Waits until none is under way.
-  absl::Status Finish() {
+  absl::StatusOr<LatencySummary> Finish() {
     const MutexLock lock(&mutex_);
     while (count_ > 0) changed_.Wait(&mutex_);
-    return status_;
+    EMDB_RETURN_IF_ERROR(status_);
+    return latency_.Summarize();
   }
 
  private:
@@ -45,69 +81,117 @@ class InFlight {
   Mutex mutex_;
   CondVar changed_;
   int count_ ABSL_GUARDED_BY(mutex_) = 0;
+  Histogram latency_ ABSL_GUARDED_BY(mutex_);
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
 };
 
-// One thread that keeps many durable writes under way, where the engine can.
-absl::Status RunAsync(const Sizing& sizing, StageContext* context, TestBed* bed) {
-  for (const int limit : kInFlight) {
-    InFlight in_flight(limit);
-    const PhaseOptions options{.name = absl::StrCat("1 thread, ", limit, " under way"),
-                               .max_seconds = sizing.phase_seconds};
-    const absl::StatusOr<Measurement> measurement =
-        bed->Measure(options, [&in_flight](CheckedSession* session, Worker* worker) {
-          const absl::Status status = in_flight.Begin();
-          // More records than can be under way, so that none is written twice at a time.
-          const uint64_t id = (worker->operations() - 1) % kRecordsPerRun;
-          session->PutAsync(id, [&in_flight](const absl::Status& s) { in_flight.End(s); });
-          return status;
-        });
-    // Those under way refer to what is about to end.
-    EMDB_RETURN_IF_ERROR(in_flight.Finish());
-    EMDB_RETURN_IF_ERROR(context->Emit(measurement));
-  }
-  return absl::OkStatus();
+// One thread that keeps durable writes under way. Latencies are those from the call to the
+// acknowledgement.
+absl::Status RunAsync(const AsyncRun& run, const Sizing& sizing, StageContext* context,
+                      TestBed* bed) {
+  UnderWay under_way(run.limit);
+  const PhaseOptions options{.name = run.phase, .max_seconds = sizing.phase_seconds};
+  const auto write = [&under_way, &options](CheckedSession* session, Worker* worker) {
+    const absl::Status status = under_way.Begin();
+    const bool is_timed = worker->operations() % options.latency_interval == 0;
+    const Clock::time_point start = is_timed ? Clock::now() : Clock::time_point{};
+    // More records than can be under way, so that none is written twice at a time.
+    const uint64_t id = (worker->operations() - 1) % kRecordsPerRun;
+    session->PutAsync(id, [&under_way, start](const absl::Status& s) { under_way.End(s, start); });
+    return status;
+  };
+  absl::StatusOr<Measurement> measurement = bed->MeasureDurable(options, write);
+  // Those under way refer to what is about to end.
+  EMDB_ASSIGN_OR_RETURN(const LatencySummary latency, under_way.Finish());
+  if (measurement.ok()) measurement->latency = latency;
+  return context->Emit(std::move(measurement));
 }
 
 absl::Status RunMain(const Sizing& sizing, StageContext* context) {
   EMDB_ASSIGN_OR_RETURN(
       const std::unique_ptr<TestBed> bed,
-      TestBed::Open(context, {.dataset = {.key_order = KeyOrder::kRandom,
-                                          .key_bytes = 16,
-                                          .value_bytes = 100,
-                                          .capacity = kThreads.size() * kRecordsPerRun},
-                              .engine = {},
-                              .subdirectory = ""}));
+      TestBed::Open(context, {.dataset = Records(), .engine = {}, .subdirectory = ""}));
   for (size_t run = 0; run < kThreads.size(); ++run) {
-    const int threads = kThreads[run];
-    const uint64_t per_thread = kRecordsPerRun / threads;
-    const PhaseOptions options{.name = absl::StrCat(threads, threads == 1 ? " thread" : " threads"),
-                               .threads = threads,
+    const PhaseOptions options{.name = Threads(kThreads[run]),
+                               .threads = kThreads[run],
                                .max_seconds = sizing.phase_seconds};
-    EMDB_RETURN_IF_ERROR(
-        bed->RunDurable(options, [run, per_thread](CheckedSession* session, Worker* worker) {
-          // Each thread has records of its own; when it has written all, it begins again.
-          const uint64_t id = run * kRecordsPerRun + worker->thread() * per_thread +
-                              (worker->operations() - 1) % per_thread;
-          return session->Put(id, Durability::kSynced);
-        }));
+    EMDB_RETURN_IF_ERROR(bed->RunDurable(options, [run](CheckedSession* session, Worker* worker) {
+      return session->Put(NextId(run, *worker), Durability::kSynced);
+    }));
   }
   if (context->engine().has_async_writes) {
-    EMDB_RETURN_IF_ERROR(RunAsync(sizing, context, bed.get()));
+    for (const AsyncRun& run : kAsyncRuns) {
+      EMDB_RETURN_IF_ERROR(RunAsync(run, sizing, context, bed.get()));
+    }
   }
   EMDB_RETURN_IF_ERROR(bed->VerifyAll());
   return bed->Close();
+}
+
+// A record of the log is a key and its value, as a commit would hold them.
+absl::Status AppendAll(size_t run, const Dataset& dataset, CommitLog* log, Worker* worker) {
+  std::string record;
+  std::string value;
+  while (worker->Next()) {
+    const uint64_t id = NextId(run, *worker);
+    dataset.Key(id, &record);
+    record += dataset.Value(id, 1, &value);
+    EMDB_RETURN_IF_ERROR(log->Append(record));
+  }
+  return absl::OkStatus();
+}
+
+// All that was appended must be there, byte for byte.
+absl::Status VerifyLog(const Dataset& dataset, uint64_t appended, CommitLog* log) {
+  const size_t key_bytes = Records().key_bytes;
+  uint64_t found = 0;
+  EMDB_RETURN_IF_ERROR(log->Replay([&](std::string_view record) -> absl::Status {
+    ++found;
+    const std::optional<uint64_t> id = dataset.FindId(record.substr(0, key_bytes));
+    if (!id.has_value()) return absl::DataLossError("the log holds what was never appended");
+    return dataset.CheckValue(*id, 1, record.substr(key_bytes));
+  }));
+  if (found == appended) return absl::OkStatus();
+  return absl::DataLossError(
+      absl::StrCat("the log holds ", found, " records, expected ", appended));
+}
+
+// What commits cost without a database on top.
+absl::Status RunLog(const Sizing& sizing, StageContext* context) {
+  if (context->engine().open_log == nullptr) return absl::OkStatus();
+  const Dataset dataset(Records());
+  const std::string& directory = context->directory();
+  EMDB_ASSIGN_OR_RETURN(const std::unique_ptr<CommitLog> log,
+                        context->engine().open_log(directory));
+  uint64_t appended = 0;
+  for (size_t run = 0; run < kThreads.size(); ++run) {
+    const PhaseOptions options{.name = absl::StrCat("the log alone, ", Threads(kThreads[run])),
+                               .threads = kThreads[run],
+                               .max_seconds = sizing.phase_seconds,
+                               .latency_interval = 1};
+    EMDB_ASSIGN_OR_RETURN(const LatencySummary probe, ProbeDisk(directory, kProbeWrites));
+    EMDB_ASSIGN_OR_RETURN(Measurement measurement,
+                          RunPhase(options, context->progress(), [&, run](Worker* worker) {
+                            return AppendAll(run, dataset, log.get(), worker);
+                          }));
+    measurement.probe_p50_ns = probe.p50_ns;
+    appended += measurement.operations;
+    EMDB_RETURN_IF_ERROR(context->Emit(std::move(measurement)));
+  }
+  return VerifyLog(dataset, appended, log.get());
 }
 
 }  // namespace
 
 Workload CommitWorkload(const Sizing& sizing) {
   const auto run_main = [sizing](StageContext* context) { return RunMain(sizing, context); };
+  const auto run_log = [sizing](StageContext* context) { return RunLog(sizing, context); };
   return {.name = "commit",
           .summary =
               "durable single writes of 100 bytes by 1 to 64 threads: rate, latency, syncs a "
-              "commit",
-          .stages = {{.name = "main", .run = run_main}},
+              "commit; of emdb also by one thread that keeps many under way (the peers have no "
+              "such call), and its log alone",
+          .stages = {{.name = "main", .run = run_main}, {.name = "log", .run = run_log}},
           .memory_limit_bytes = 0};
 }
 

@@ -10,6 +10,7 @@
 #include "storage/status.h"
 #include "tools/bench/test_bed.h"
 #include "tools/bench/workloads.h"
+#include "tools/cli/progress.h"
 
 namespace emdb::bench {
 namespace {
@@ -52,34 +53,28 @@ struct Shape {
 absl::Status RunFillSequential(const Shape& shape, StageContext* context) {
   EMDB_ASSIGN_OR_RETURN(const std::unique_ptr<TestBed> bed,
                         TestBed::Open(context, shape.BedOptions("fillseq")));
-  EMDB_RETURN_IF_ERROR(bed->Run({.name = "fillseq", .max_operations = shape.records},
-                                [](CheckedSession* session, Worker* worker) {
-                                  return session->Put(worker->operations() - 1,
-                                                      Durability::kUnsynced);
-                                }));
+  EMDB_RETURN_IF_ERROR(bed->RunAndSettle({.name = "fillseq", .max_operations = shape.records},
+                                         [](CheckedSession* session, Worker* worker) {
+                                           return session->Put(worker->operations() - 1,
+                                                               Durability::kUnsynced);
+                                         }));
   EMDB_RETURN_IF_ERROR(bed->VerifyAll());
   return bed->Close();
 }
 
-absl::Status RunFillRandom(const Shape& shape, TestBed* bed) {
-  EMDB_ASSIGN_OR_RETURN(Measurement fill,
-                        bed->Measure({.name = "fillrandom", .max_operations = shape.records},
-                                     [&shape](CheckedSession* session, Worker* worker) {
-                                       return session->Put(shape.Shuffled(worker->operations() - 1),
-                                                           Durability::kUnsynced);
-                                     }));
-  return bed->SendAndSettle(std::move(fill));
-}
-
 absl::Status RunWrites(const Shape& shape, TestBed* bed) {
-  EMDB_RETURN_IF_ERROR(RunFillRandom(shape, bed));
+  EMDB_RETURN_IF_ERROR(bed->RunAndSettle(
+      {.name = "fillrandom", .max_operations = shape.records},
+      [&shape](CheckedSession* session, Worker* worker) {
+        return session->Put(shape.Shuffled(worker->operations() - 1), Durability::kUnsynced);
+      }));
   const auto random_put = [&shape](Durability durability) {
     return [&shape, durability](CheckedSession* session, Worker* worker) {
       return session->Put(worker->random()->Below(shape.records), durability);
     };
   };
-  EMDB_RETURN_IF_ERROR(bed->Run({.name = "overwrite", .max_operations = shape.records},
-                                random_put(Durability::kUnsynced)));
+  EMDB_RETURN_IF_ERROR(bed->RunAndSettle({.name = "overwrite", .max_operations = shape.records},
+                                         random_put(Durability::kUnsynced)));
   EMDB_RETURN_IF_ERROR(bed->RunDurable({.name = "fillsync", .max_operations = shape.synced},
                                        random_put(Durability::kSynced)));
   return bed->engine().Settle();
@@ -141,11 +136,11 @@ absl::Status RunRest(const Shape& shape, StageContext* context) {
   EMDB_RETURN_IF_ERROR(RunReads(shape, bed.get()));
   EMDB_RETURN_IF_ERROR(RunReadsWhileWriting(shape, context, bed.get()));
   EMDB_RETURN_IF_ERROR(bed->VerifyAll());
-  EMDB_RETURN_IF_ERROR(bed->Run({.name = "deleterandom", .max_operations = shape.records},
-                                [&shape](CheckedSession* session, Worker* worker) {
-                                  return session->Delete(shape.Shuffled(worker->operations() - 1),
-                                                         Durability::kUnsynced);
-                                }));
+  EMDB_RETURN_IF_ERROR(bed->RunAndSettle(
+      {.name = "deleterandom", .max_operations = shape.records},
+      [&shape](CheckedSession* session, Worker* worker) {
+        return session->Delete(shape.Shuffled(worker->operations() - 1), Durability::kUnsynced);
+      }));
   EMDB_RETURN_IF_ERROR(bed->VerifyAll());
   return bed->Close();
 }
@@ -157,7 +152,8 @@ Workload DbBenchWorkload(const Sizing& sizing, size_t value_bytes) {
   const auto fill = [shape](StageContext* context) { return RunFillSequential(shape, context); };
   const auto rest = [shape](StageContext* context) { return RunRest(shape, context); };
   return {.name = absl::StrCat("db_bench-", value_bytes),
-          .summary = absl::StrCat("the phases of db_bench, 16-byte keys, ", value_bytes,
+          .summary = absl::StrCat("the phases of db_bench, ", cli::WithCommas(shape.records),
+                                  " records of 16-byte keys and ", cli::WithCommas(value_bytes),
                                   "-byte values, from fillseq to deleterandom"),
           .stages = {{.name = "fillseq", .run = fill},
                      {.name = "rest", .run = rest, .ends_by_kill = false, .reports_memory = true}},

@@ -6,6 +6,7 @@
 #include "tools/bench/test_bed.h"
 #include "tools/bench/workloads.h"
 #include "tools/bench/zipfian.h"
+#include "tools/cli/progress.h"
 
 namespace emdb::bench {
 namespace {
@@ -16,7 +17,7 @@ constexpr uint64_t kMaxScanRows = 100;
 // What the operations of all mixes share.
 class Mixes {
  public:
-  explicit Mixes(uint64_t records) : zipfian_(records), loaded_(records), end_(records) {}
+  explicit Mixes(uint64_t records) : zipfian_(records), end_(records) {}
 
   absl::Status Read(CheckedSession* session, Worker* worker) {
     return session->Get(zipfian_.Scrambled(worker->random()));
@@ -45,7 +46,6 @@ class Mixes {
 
  private:
   const Zipfian zipfian_;
-  const uint64_t loaded_;
   uint64_t end_;
 };
 
@@ -76,25 +76,26 @@ absl::Status RunMain(const Sizing& sizing, StageContext* context) {
   EMDB_RETURN_IF_ERROR(bed->Load("load", 0, records));
   EMDB_RETURN_IF_ERROR(bed->engine().Settle());
   Mixes mixes(records);
-  const auto run = [&](const char* name, TestBed::Operation operation) {
-    return bed->Run({.name = name, .max_seconds = sizing.phase_seconds}, operation);
+  const auto phase = [&sizing](const char* name) {
+    return PhaseOptions{.name = name, .max_seconds = sizing.phase_seconds};
   };
-  EMDB_RETURN_IF_ERROR(run("A: 50% reads, 50% updates", [&](CheckedSession* s, Worker* w) {
-    return Percent(w, 50) ? mixes.Read(s, w) : mixes.Update(s, w);
-  }));
-  EMDB_RETURN_IF_ERROR(run("B: 95% reads, 5% updates", [&](CheckedSession* s, Worker* w) {
-    return Percent(w, 95) ? mixes.Read(s, w) : mixes.Update(s, w);
-  }));
   EMDB_RETURN_IF_ERROR(
-      run("C: reads", [&](CheckedSession* s, Worker* w) { return mixes.Read(s, w); }));
-  EMDB_RETURN_IF_ERROR(run("D: 95% latest reads, 5% inserts", [&](CheckedSession* s, Worker* w) {
-    return Percent(w, 95) ? mixes.ReadLatest(s, w) : mixes.Insert(s, w, capacity);
-  }));
+      bed->RunAndSettle(phase("A: 50% reads, 50% updates"), [&](CheckedSession* s, Worker* w) {
+        return Percent(w, 50) ? mixes.Read(s, w) : mixes.Update(s, w);
+      }));
   EMDB_RETURN_IF_ERROR(
-      RunScans({.name = "E: 95% scans, 5% inserts", .max_seconds = sizing.phase_seconds}, &mixes,
-               bed.get()));
+      bed->Run(phase("B: 95% reads, 5% updates"), [&](CheckedSession* s, Worker* w) {
+        return Percent(w, 95) ? mixes.Read(s, w) : mixes.Update(s, w);
+      }));
   EMDB_RETURN_IF_ERROR(
-      run("F: 50% reads, 50% read-modify-write", [&](CheckedSession* s, Worker* w) {
+      bed->Run(phase("C: reads"), [&](CheckedSession* s, Worker* w) { return mixes.Read(s, w); }));
+  EMDB_RETURN_IF_ERROR(
+      bed->Run(phase("D: 95% latest reads, 5% inserts"), [&](CheckedSession* s, Worker* w) {
+        return Percent(w, 95) ? mixes.ReadLatest(s, w) : mixes.Insert(s, w, capacity);
+      }));
+  EMDB_RETURN_IF_ERROR(RunScans(phase("E: 95% scans, 5% inserts"), &mixes, bed.get()));
+  EMDB_RETURN_IF_ERROR(bed->RunAndSettle(
+      phase("F: 50% reads, 50% read-modify-write"), [&](CheckedSession* s, Worker* w) {
         return Percent(w, 50) ? mixes.Read(s, w) : mixes.ReadModifyWrite(s, w);
       }));
   EMDB_RETURN_IF_ERROR(bed->VerifyAll());
@@ -107,7 +108,9 @@ Workload YcsbWorkload(const Sizing& sizing) {
   const auto run_main = [sizing](StageContext* context) { return RunMain(sizing, context); };
   return {
       .name = "ycsb",
-      .summary = "YCSB A to F, zipfian, 24-byte keys, 1,000-byte values, one thread, unsynced",
+      .summary = absl::StrCat("YCSB A to F, zipfian, ", cli::WithCommas(sizing.Scaled(kRecords)),
+                              " records of 24-byte keys and 1,000-byte values, one thread, "
+                              "unsynced"),
       .stages = {{.name = "main", .run = run_main, .ends_by_kill = false, .reports_memory = true}},
       .memory_limit_bytes = 0};
 }
