@@ -27,6 +27,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "kv/arena.h"
+#include "kv/bulk_source.h"
 #include "kv/call_gate.h"
 #include "kv/checkpointer.h"
 #include "kv/db_life.h"
@@ -85,6 +86,7 @@ class DbImpl {
   std::unique_ptr<Iterator> NewIterator(const ReadOptions& options);
   Snapshot GetSnapshot();
 
+  absl::Status BulkLoad(const BulkSource& source);
   absl::Status Flush();
   absl::Status Checkpoint();
   absl::Status Compact();
@@ -136,7 +138,7 @@ class DbImpl {
   const Options options_;
   const std::shared_ptr<Env> own_env_;
   Env* const env_;
-  const std::shared_ptr<ArenaPool> pool_;
+  std::shared_ptr<ArenaPool> pool_;  // null once closed
   const uint64_t recovered_records_;
   const uint64_t recovery_nanos_;
   const bool always_durable_;  // FlushPolicy::OnEachWrite

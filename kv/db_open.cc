@@ -110,6 +110,8 @@ absl::Status DbImpl::CloseParts() {
   // No reader is inside any more, and the memtables and the view are gone with the last state, but
   // for those that snapshots and iterators hold.
   states_.Close();
+  // What a pool keeps for the next memtable goes with the last one.
+  pool_.reset();
   absl::Status result = log_.Close();
   // An iterator may be in the middle of reading the file, so the last one closes it; everything in
   // it is durable. There will be no more of them, since they come in through the gate.

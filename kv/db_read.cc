@@ -195,18 +195,16 @@ Stats DbImpl::GetStats() {
   stats.visible_seq = queue_.visible_seq();
   stats.durable_seq = log_.durable_seq();
   stats.checkpoint_seq = state->tree.next_seq();
-  uint64_t added = state->tree.record_count();
-  uint64_t removed = 0;
+  int64_t records = static_cast<int64_t>(state->tree.record_count());
   const auto add_memtable = [&](const Memtable& table) {
     stats.memtable_bytes += table.memory_bytes();
     stats.memtable_records += table.record_count();
-    removed += table.deletion_count();
-    added += table.record_count() - table.deletion_count();
+    records += table.key_balance();
   };
   add_memtable(*state->active);
   for (const std::shared_ptr<Memtable>& table : state->frozen) add_memtable(*table);
   stats.frozen_memtables = state->frozen.size();
-  stats.estimated_records = added - std::min(added, removed);
+  stats.estimated_records = static_cast<uint64_t>(std::max<int64_t>(records, 0));
   stats.wal = log_.stats();
   stats.wal_recovery = log_.recovery();
   stats.page_store = store_->stats();

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "kv/memtable.h"
 #include "storage/fault_env.h"
 
 namespace emdb {
@@ -325,6 +326,21 @@ TEST_P(DbTest, StatsCountWhatWasDone) {
   EXPECT_EQ(stats.checkpoint_duration.count, 1u);
   EXPECT_EQ(stats.estimated_records, 2u);
   EXPECT_EQ(stats.page_store.records, 2u);
+}
+
+TEST_P(DbTest, OverwritingOneKeyStaysWithinTwoMemtablesAndOneRecord) {
+  const std::string value(10'000, 'v');
+  const size_t bound = 2 * (options_.memtable_size + Memtable::RoomFor(1, value.size()));
+  for (int i = 0; i < 2000; ++i) {
+    ASSERT_TRUE(db_->Put("key", value).ok());
+    if (i % 20 != 0) continue;
+    ASSERT_LE(db_->GetStats().memtable_bytes, bound);
+  }
+  EXPECT_GT(db_->GetStats().checkpoints, 5u);
+  EXPECT_LE(db_->GetStats().estimated_records, 3u);
+  ASSERT_TRUE(db_->Checkpoint().ok());
+  EXPECT_EQ(db_->GetStats().estimated_records, 1u);
+  EXPECT_LT(db_->GetStats().page_store.file_pages, 64u);
 }
 
 TEST_P(DbTest, AClosedDatabaseRefusesEveryCall) {

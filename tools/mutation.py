@@ -61,9 +61,8 @@ def read_mutants(path):
         elif word == "in":
             mutants[-1].path = rest
         elif word == "test":
-            target, *arguments = rest.split()
-            mutants[-1].tests.append(target)
-            mutants[-1].arguments += arguments
+            mutants[-1].tests += [word for word in rest.split() if word.startswith("//")]
+            mutants[-1].arguments += [word for word in rest.split() if word.startswith("-")]
         elif word == "-":
             mutants[-1].old.append(rest)
         elif word == "+":
@@ -75,7 +74,7 @@ def read_mutants(path):
 
 def run_test(mutant, root, bazel_options):
     """Returns "caught", "SURVIVED" or "BROKEN", and the output."""
-    command = ["bazel", "test", "--test_output=errors", "--test_timeout=120,300,600,600"]
+    command = ["bazel", "test", "--test_output=errors", "--test_timeout=90"]
     command += bazel_options
     command += [f"--test_arg={argument}" for argument in mutant.arguments]
     result = subprocess.run(

@@ -185,9 +185,11 @@ class LogSalvager::Walk {
   // Goes on at `seq`, if it is not there yet; the records before it are not where they should be.
   void SkipTo(uint64_t seq, std::string_view why) {
     if (seq <= this->seq()) return;
-    lost_->push_back(
-        {path_, kSegmentBlockBytes + lsn_ - base_lsn_,
-         absl::StrCat("log records with seq ", this->seq(), " to ", seq - 1, ": ", ToAbsl(why))});
+    if (seq > from_seq_) {
+      lost_->push_back({path_, kSegmentBlockBytes + lsn_ - base_lsn_,
+                        absl::StrCat("log records with seq ", std::max(this->seq(), from_seq_),
+                                     " to ", seq - 1, ": ", ToAbsl(why))});
+    }
     extent_.end_seq = seq;
     follows_ = false;
     behind_gap_ = true;

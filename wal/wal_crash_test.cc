@@ -65,7 +65,7 @@ Step TruncateBefore(uint64_t seq) {
   };
 }
 
-// A life with two rotations, truncations, a segment that fills up, a clean and an unclean end.
+// A life with rotations, truncations, a segment that fills up, a clean and an unclean end.
 std::vector<std::vector<Step>> Sessions() {
   return {
       {Append(5), Flush(), Append(7), Flush(), Append(3), Rotate(), Append(20), Flush(),
@@ -73,6 +73,10 @@ std::vector<std::vector<Step>> Sessions() {
       {Append(300), Flush(), Rotate(), Append(40), TruncateBefore(300), Append(300), Flush(),
        Append(2)},
       {Append(1), Flush()},
+      // Files that are dropped and used again.
+      {Append(5), Flush(), Rotate(), Append(2), Flush(), TruncateBefore(684), Rotate(), Append(2),
+       Flush(), TruncateBefore(686), Rotate(), Append(2), Flush(), TruncateBefore(688), Rotate(),
+       Append(2), Flush(), TruncateBefore(690), Rotate(), Append(2), Flush()},
   };
 }
 

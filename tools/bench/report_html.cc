@@ -43,8 +43,8 @@ font-size:.85rem}
 .spread{color:var(--soft);font-size:.75rem}
 table{border-collapse:collapse;font-size:.85rem;width:100%;font-variant-numeric:tabular-nums}
 th,td{text-align:left;padding:.2rem .5rem;border-bottom:1px solid var(--line);vertical-align:top}
-td.n,th.n{text-align:right;white-space:nowrap}
-.scroll{overflow-x:auto}
+td.n,th.n{text-align:right}.figures td,th.n{white-space:nowrap}
+.scroll{overflow-x:auto;margin-top:.8rem}
 .legend{display:flex;flex-wrap:wrap;gap:.2rem .9rem;font-size:.85rem;margin:.3rem 0}
 .legend i{display:inline-block;width:.8rem;height:.8rem;border-radius:2px;margin-right:.3rem;
 vertical-align:-1px;print-color-adjust:exact;-webkit-print-color-adjust:exact}
@@ -52,6 +52,7 @@ svg{width:100%;height:auto;display:block}
 svg .grid{stroke:var(--line)}svg .label{fill:var(--soft);font-size:11px}
 svg .curve{fill:none;stroke-width:1.8;stroke-linejoin:round}
 .failed{color:var(--bad);font-weight:600}
+h2,h2+p{break-after:avoid}tr{break-inside:avoid}
 @media print{body{max-width:none;padding:0;font-size:11px}.card{background:none}}
 )";
 
@@ -225,7 +226,8 @@ class HtmlPage {
     if (rows.empty()) return;
     absl::StrAppend(
         &out_,
-        "<div class=\"scroll\"><table><tr><th>durable phase<th>engine<th class=\"n\">p50"
+        "<div class=\"scroll\"><table class=\"figures\"><tr><th>durable phase<th>engine<th "
+        "class=\"n\">p50"
         "<th class=\"n\">p99<th class=\"n\">p99.9<th class=\"n\">max<th class=\"n\">disk's "
         "own sync<th class=\"n\">syncs an operation",
         rows, "</table></div>");

@@ -23,23 +23,24 @@ constexpr std::array kHeadlines = std::to_array<Headline>({
     {"commit", "1 thread", "durable commits, 1 thread"},
     {"commit", "8 threads", "durable commits, 8 threads"},
     {"commit", "64 threads", "durable commits, 64 threads"},
-    {"first-table", "load, settled", "load, 24 + 150 bytes, random keys"},
+    {"redb", "bulk load, settled", "load, 24 + 150 bytes, random keys"},
     {"redb", "durable batches of 1,000, rows", "durable batches of 1,000"},
     {"redb", "unsynced single writes", "unsynced writes"},
     {"db_bench-100", "fillrandom, settled", "random fill, settled"},
-    {"first-table", "random gets", "random reads"},
+    {"redb", "random reads", "random reads"},
     {"redb", "random reads, 4 threads", "random reads, 4 threads"},
     {"redb", "seek + 10 rows", "seek + 10 rows"},
     {"db_bench-100", "readmissing", "reads of missing keys"},
     {"db_bench-100", "multiget of 32, keys", "multiget of 32"},
-    {"first-table", "full scan, rows", "full scan"},
+    {"db_bench-100", "readseq", "full scan"},
     {"ycsb", "A: 50% reads, 50% updates", "YCSB A"},
     {"ycsb", "C: reads", "YCSB C"},
     {"ycsb", "E: 95% scans, 5% inserts", "YCSB E"},
     {"queue", "messages, later", "queue"},
     {"recovery-64", "open after SIGKILL", "recovery of a 64 MiB log"},
+    {"bigger", "random reads", "cold reads, 4 times the memory"},
     {"bigger", "random writes, settled", "random writes, 4 times the memory"},
-    {"first-table", "size on disk", "size on disk"},
+    {"redb", "size after writes", "size on disk"},
 });
 
 constexpr std::string_view kSummaryStyle =
@@ -120,6 +121,16 @@ class RatioAxis {
   double high_ = 2;
 };
 
+// The least of 1, 2 and 5 times a power of ten that divides `high` into at most five.
+double RoundStep(double high) {
+  const double least = high / 5;
+  const double power = std::pow(10, std::floor(std::log10(least)));
+  for (const double step : {power, 2 * power, 5 * power}) {
+    if (step >= least) return step;
+  }
+  return 10 * power;
+}
+
 // The area of a chart of curves and the scale of its values.
 class ChartArea {
  public:
@@ -135,10 +146,13 @@ class ChartArea {
         if (value > 0) low = std::min(low, value);
       }
     }
-    // Powers of ten around the values; a linear scale begins at 0.
+    // Powers of ten around the values; a linear scale begins at 0 and ends at a round number.
     if (options_.is_logarithmic) {
       low_ = std::pow(10, std::floor(std::log10(std::min(low, high_))));
       high_ = std::max(low_ * 10, std::pow(10, std::ceil(std::log10(high_))));
+    } else {
+      step_ = RoundStep(high_);
+      high_ = std::ceil(high_ / step_) * step_;
     }
   }
 
@@ -183,7 +197,7 @@ class ChartArea {
     if (options_.is_logarithmic) {
       for (double value = low_; value <= high_ * 1.001; value *= 10) values.push_back(value);
     } else {
-      for (int i = 0; i <= 4; ++i) values.push_back(high_ * i / 4);
+      for (double value = 0; value <= high_ * 1.001; value += step_) values.push_back(value);
     }
     return values;
   }
@@ -192,6 +206,7 @@ class ChartArea {
   size_t points_ = 0;
   double low_ = 1;
   double high_ = 1;
+  double step_ = 1;  // of a linear scale
 };
 
 }  // namespace

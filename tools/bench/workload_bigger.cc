@@ -1,5 +1,6 @@
 // Four times as much data as memory, the page cache included.
 
+#include "absl/strings/str_cat.h"
 #include "storage/status.h"
 #include "tools/bench/test_bed.h"
 #include "tools/bench/workloads.h"
@@ -80,9 +81,9 @@ Workload BiggerWorkload(const Sizing& sizing) {
   const auto run_main = [shape](StageContext* context) { return RunMain(shape, context); };
   return {
       .name = "bigger",
-      .summary =
-          "4 times as much data as memory (a cgroup's limit): random reads and writes, "
-          "bytes written per byte",
+      .summary = absl::StrCat("4 times as much data as memory (a cgroup's limit of ",
+                              shape.memory_bytes >> 20,
+                              " MiB): cold random reads, random writes, bytes written per byte"),
       .stages = {{.name = "main", .run = run_main, .ends_by_kill = false, .reports_memory = true}},
       .memory_limit_bytes = shape.memory_bytes};
 }

@@ -10,6 +10,7 @@
 #include "storage/status.h"
 #include "tools/bench/test_bed.h"
 #include "tools/bench/workloads.h"
+#include "tools/cli/progress.h"
 
 namespace emdb::bench {
 namespace {
@@ -151,7 +152,8 @@ Workload DbBenchWorkload(const Sizing& sizing, size_t value_bytes) {
   const auto fill = [shape](StageContext* context) { return RunFillSequential(shape, context); };
   const auto rest = [shape](StageContext* context) { return RunRest(shape, context); };
   return {.name = absl::StrCat("db_bench-", value_bytes),
-          .summary = absl::StrCat("the phases of db_bench, 16-byte keys, ", value_bytes,
+          .summary = absl::StrCat("the phases of db_bench, ", cli::WithCommas(shape.records),
+                                  " records of 16-byte keys and ", cli::WithCommas(value_bytes),
                                   "-byte values, from fillseq to deleterandom"),
           .stages = {{.name = "fillseq", .run = fill},
                      {.name = "rest", .run = rest, .ends_by_kill = false, .reports_memory = true}},

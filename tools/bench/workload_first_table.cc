@@ -1,9 +1,11 @@
 // The shortest answer to "how does it compare": load, durable single writes, random reads, a scan,
 // a reopen, sizes.
 
+#include "absl/strings/str_cat.h"
 #include "storage/status.h"
 #include "tools/bench/test_bed.h"
 #include "tools/bench/workloads.h"
+#include "tools/cli/progress.h"
 
 namespace emdb::bench {
 namespace {
@@ -60,9 +62,9 @@ Workload FirstTableWorkload(const Sizing& sizing) {
   const auto run_reopen = [sizing](StageContext* context) { return RunReopen(sizing, context); };
   return {
       .name = "first-table",
-      .summary =
-          "1M records of 24-byte random keys and 150-byte values: load, durable puts, "
-          "random gets, scan, reopen, sizes",
+      .summary = absl::StrCat(cli::WithCommas(sizing.Scaled(kRecords)),
+                              " records of 24-byte random keys and 150-byte values: load, durable "
+                              "puts, random gets, scan, reopen, sizes"),
       .stages = {{.name = "main", .run = run_main, .ends_by_kill = false, .reports_memory = true},
                  {.name = "reopen", .run = run_reopen}},
       .memory_limit_bytes = 0};

@@ -7,6 +7,7 @@
 #include "storage/status.h"
 #include "tools/bench/test_bed.h"
 #include "tools/bench/workloads.h"
+#include "tools/cli/progress.h"
 
 namespace emdb::bench {
 namespace {
@@ -65,9 +66,9 @@ absl::Status RunMain(const Sizing& sizing, StageContext* context) {
 Workload QueueWorkload(const Sizing& sizing) {
   const auto run_main = [sizing](StageContext* context) { return RunMain(sizing, context); };
   return {.name = "queue",
-          .summary =
-              "a queue of 20,000 messages: find and delete the first record, insert one behind "
-              "the last, unsynced",
+          .summary = absl::StrCat("a queue of ", cli::WithCommas(sizing.Scaled(kBacklog)),
+                                  " messages: find and delete the first record, insert one behind "
+                                  "the last, unsynced"),
           .stages = {{.name = "main", .run = run_main}},
           .memory_limit_bytes = 0};
 }

@@ -9,10 +9,11 @@ namespace emdb::bench {
 namespace {
 
 constexpr uint64_t kBatchRecords = 100;
+constexpr uint64_t kRecordBytes = 24 + 150;
 
 uint64_t Records(const Sizing& sizing, uint64_t log_megabytes) {
-  constexpr uint64_t kRecordBytes = 24 + 150;
-  return sizing.Scaled((log_megabytes << 20) / kRecordBytes) / kBatchRecords * kBatchRecords;
+  // Rounded up, so that full size is no less than its name says.
+  return (sizing.Scaled((log_megabytes << 20) / kRecordBytes) / kBatchRecords + 1) * kBatchRecords;
 }
 
 TestBedOptions BedOptions(uint64_t records) {
@@ -21,7 +22,7 @@ TestBedOptions BedOptions(uint64_t records) {
       .key_order = KeyOrder::kRandom, .key_bytes = 24, .value_bytes = 150, .capacity = records};
   // So large that nothing leaves the memtable, and all of it is in the log when the kill comes.
   options.engine.write_buffer_bytes =
-      std::max<uint64_t>(uint64_t{64} << 20, records * 4 * (24 + 150));
+      std::max<uint64_t>(uint64_t{64} << 20, records * 4 * kRecordBytes);
   return options;
 }
 
@@ -68,7 +69,7 @@ Workload RecoveryWorkload(const Sizing& sizing, uint64_t log_megabytes) {
     return TimeOpen("open after a close", records, context);
   };
   return {.name = absl::StrCat("recovery-", log_megabytes),
-          .summary = absl::StrCat("reopen after SIGKILL with ", log_megabytes,
+          .summary = absl::StrCat("reopen after SIGKILL with ", records * kRecordBytes >> 20,
                                   " MiB of records in the log, nothing lost; then after a close"),
           .stages = {{.name = "fill", .run = fill, .ends_by_kill = true},
                      {.name = "killed", .run = reopen_killed},

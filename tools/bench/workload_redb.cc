@@ -8,6 +8,7 @@
 #include "storage/status.h"
 #include "tools/bench/test_bed.h"
 #include "tools/bench/workloads.h"
+#include "tools/cli/progress.h"
 
 namespace emdb::bench {
 namespace {
@@ -133,8 +134,8 @@ Workload RedbWorkload(const Sizing& sizing, uint64_t millions) {
   const auto run_main = [shape](StageContext* context) { return RunMain(shape, context); };
   return {
       .name = millions == 1 ? "redb" : absl::StrCat("redb-", millions, "m"),
-      .summary = absl::StrCat("the shape that redb publishes, ", millions,
-                              "M records of 24-byte random keys and 150-byte values: load, "
+      .summary = absl::StrCat("the shape that redb publishes, ", cli::WithCommas(shape.loaded),
+                              " records of 24-byte random keys and 150-byte values: load, "
                               "writes, reads, removal, compaction"),
       .stages = {{.name = "main", .run = run_main, .ends_by_kill = false, .reports_memory = true}},
       .memory_limit_bytes = 0};

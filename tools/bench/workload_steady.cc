@@ -1,8 +1,10 @@
 // A long mixed load: the figure is not the mean but what each second looks like.
 
+#include "absl/strings/str_cat.h"
 #include "storage/status.h"
 #include "tools/bench/test_bed.h"
 #include "tools/bench/workloads.h"
+#include "tools/cli/progress.h"
 
 namespace emdb::bench {
 namespace {
@@ -45,8 +47,10 @@ Workload SteadyWorkload(const Sizing& sizing) {
   return {
       .name = "steady",
       .summary =
-          "half random reads, half random unsynced writes by 2 threads at full speed: "
-          "throughput and p99.9 of each second",
+          absl::StrCat("half random reads, half random unsynced writes by 2 threads at full "
+                       "speed, ",
+                       cli::WithCommas(sizing.Scaled(kRecords)), " records, ",
+                       kPhases * sizing.phase_seconds, " s: throughput and p99.9 of each second"),
       .stages = {{.name = "main", .run = run_main, .ends_by_kill = false, .reports_memory = true}},
       .memory_limit_bytes = 0};
 }

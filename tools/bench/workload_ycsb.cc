@@ -6,6 +6,7 @@
 #include "tools/bench/test_bed.h"
 #include "tools/bench/workloads.h"
 #include "tools/bench/zipfian.h"
+#include "tools/cli/progress.h"
 
 namespace emdb::bench {
 namespace {
@@ -16,7 +17,7 @@ constexpr uint64_t kMaxScanRows = 100;
 // What the operations of all mixes share.
 class Mixes {
  public:
-  explicit Mixes(uint64_t records) : zipfian_(records), loaded_(records), end_(records) {}
+  explicit Mixes(uint64_t records) : zipfian_(records), end_(records) {}
 
   absl::Status Read(CheckedSession* session, Worker* worker) {
     return session->Get(zipfian_.Scrambled(worker->random()));
@@ -45,7 +46,6 @@ class Mixes {
 
  private:
   const Zipfian zipfian_;
-  const uint64_t loaded_;
   uint64_t end_;
 };
 
@@ -108,7 +108,9 @@ Workload YcsbWorkload(const Sizing& sizing) {
   const auto run_main = [sizing](StageContext* context) { return RunMain(sizing, context); };
   return {
       .name = "ycsb",
-      .summary = "YCSB A to F, zipfian, 24-byte keys, 1,000-byte values, one thread, unsynced",
+      .summary = absl::StrCat("YCSB A to F, zipfian, ", cli::WithCommas(sizing.Scaled(kRecords)),
+                              " records of 24-byte keys and 1,000-byte values, one thread, "
+                              "unsynced"),
       .stages = {{.name = "main", .run = run_main, .ends_by_kill = false, .reports_memory = true}},
       .memory_limit_bytes = 0};
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <memory>
 #include <random>
 #include <string>
 #include <system_error>
@@ -15,9 +16,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "storage/status.h"
+#include "tools/bench/engine.h"
+#include "tools/bench/engine_emdb.h"
+#include "tools/bench/engine_rocksdb.h"
 #include "tools/cli/arguments.h"
 #include "tools/cli/progress.h"
-#include "tools/quickstart/contender.h"
 #include "tools/quickstart/kill_proof.h"
 #include "tools/quickstart/package_index.h"
 #include "tools/quickstart/side_by_side.h"
@@ -34,6 +37,7 @@ using cli::WithCommas;
 constexpr int kKills = 3;
 constexpr int kRounds = 3;
 constexpr double kSecondsEach = 0.4;
+constexpr uint64_t kCacheBytes = uint64_t{256} << 20;
 
 absl::StatusOr<PackageIndex> ReadIndex(const std::string& path) {
   EMDB_ASSIGN_OR_RETURN(PackageIndex index, PackageIndex::Read(path));
@@ -74,15 +78,17 @@ absl::Status RunKill(const Arguments& arguments) {
   return absl::OkStatus();
 }
 
+// In a new store in `directory`, which is removed. Writes are durable when they return; RocksDB is
+// tuned as tools/bench tunes it.
 absl::StatusOr<Measurement> MeasureIn(const std::string& directory, const SideBySide& side_by_side,
-                                      bool is_emdb) {
-  absl::StatusOr<Measurement> measured;
-  {
-    EMDB_ASSIGN_OR_RETURN(const std::unique_ptr<Contender> contender,
-                          is_emdb ? NewEmdbContender(directory) : NewRocksDbContender(directory));
-    measured = side_by_side.Measure(contender.get());
-  }
+                                      const bench::EngineInfo& info) {
   std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  if (error) return IoError(error.value(), "mkdir", directory);
+  EMDB_ASSIGN_OR_RETURN(const std::unique_ptr<bench::Engine> engine,
+                        info.open({.directory = directory, .cache_bytes = kCacheBytes}));
+  EMDB_ASSIGN_OR_RETURN(Measurement measured, side_by_side.Measure(info.name, engine.get()));
+  EMDB_RETURN_IF_ERROR(engine->Close());
   std::filesystem::remove_all(directory, error);
   if (error) return IoError(error.value(), "remove", directory);
   return measured;
@@ -92,19 +98,20 @@ absl::Status RunCompare(const Arguments& arguments) {
   EMDB_ASSIGN_OR_RETURN(const PackageIndex index, ReadIndex(arguments.positionals()[0]));
   const std::string& directory = arguments.positionals()[1];
   const SideBySide side_by_side(&index, kSecondsEach);
-  std::vector<Measurement> ours;
-  std::vector<Measurement> theirs;
+  const bench::EngineInfo engines[] = {bench::EmdbInfo(), bench::RocksDbTunedInfo()};
+  std::vector<Measurement> rounds[2];
   for (int round = 0; round < kRounds; ++round) {
     std::printf("  round %d of %d\n", round + 1, kRounds);
     std::fflush(stdout);
     // Who goes first changes, so that what the first one leaves behind evens out.
-    for (const bool is_emdb : {round % 2 == 0, round % 2 != 0}) {
-      EMDB_ASSIGN_OR_RETURN(
-          (is_emdb ? ours : theirs).emplace_back(),
-          MeasureIn(directory + (is_emdb ? "/emdb" : "/rocksdb"), side_by_side, is_emdb));
+    for (const int turn : {round % 2, 1 - round % 2}) {
+      const bench::EngineInfo& info = engines[turn];
+      EMDB_ASSIGN_OR_RETURN(rounds[turn].emplace_back(),
+                            MeasureIn(absl::StrCat(directory, "/", info.name), side_by_side, info));
     }
   }
-  std::printf("\n%s\n", ComparisonTable(ours, theirs).c_str());
+  std::printf("\n%s\n  %s is version %s\n", ComparisonTable(rounds[0], rounds[1]).c_str(),
+              engines[1].name.c_str(), engines[1].version.c_str());
   return absl::OkStatus();
 }
 

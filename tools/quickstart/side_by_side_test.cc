@@ -1,76 +1,36 @@
 #include "tools/quickstart/side_by_side.h"
 
-#include <map>
 #include <memory>
 #include <string>
-#include <string_view>
-#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "storage/mutex.h"
+#include "tools/bench/map_engine.h"
 
 namespace emdb::quickstart {
 namespace {
 
 using ::testing::HasSubstr;
 
-// A map, that can be told to go wrong.
-class FakeContender : public Contender {
- public:
-  enum class Fault { kNone, kDropsRecords, kFlipsBits, kSkipsInScan };
+using bench::Defect;
 
-  explicit FakeContender(Fault fault) : fault_(fault) {}
-
-  std::string name() const override { return "fake"; }
-
-  absl::Status Write(absl::Span<const Package> packages) override {
-    MutexLock lock(&mutex_);
-    for (const Package& package : packages) {
-      if (fault_ == Fault::kDropsRecords && package.name == "b") continue;
-      records_[std::string(package.name)] = std::string(package.stanza);
-    }
-    return absl::OkStatus();
-  }
-
-  absl::Status Settle() override { return absl::OkStatus(); }
-
-  absl::Status Get(std::string_view key, std::string* value) override {
-    MutexLock lock(&mutex_);
-    const auto found = records_.find(std::string(key));
-    if (found == records_.end()) return absl::NotFoundError("");
-    *value = found->second;
-    if (fault_ == Fault::kFlipsBits && key == "b") (*value)[0] ^= 1;
-    return absl::OkStatus();
-  }
-
-  absl::Status Scan(
-      const std::function<void(std::string_view key, std::string_view value)>& visit) override {
-    MutexLock lock(&mutex_);
-    for (const auto& [key, value] : records_) {
-      if (fault_ == Fault::kSkipsInScan && key == "b") continue;
-      visit(key, value);
-    }
-    return absl::OkStatus();
-  }
-
- private:
-  const Fault fault_;
-  Mutex mutex_;
-  std::map<std::string, std::string> records_ ABSL_GUARDED_BY(mutex_);
-};
-
-absl::StatusOr<Measurement> MeasureWith(FakeContender::Fault fault) {
-  const absl::StatusOr<PackageIndex> index =
-      PackageIndex::Parse("Package: c\n\nPackage: a\n\nPackage: b\n");
+// Enough packages for a defect that strikes once in a hundred times.
+absl::StatusOr<Measurement> MeasureWith(Defect defect) {
+  std::string text;
+  for (int i = 0; i < 300; ++i) absl::StrAppend(&text, "Package: p", i, "\n\n");
+  const absl::StatusOr<PackageIndex> index = PackageIndex::Parse(text);
   EXPECT_TRUE(index.ok()) << index.status();
-  FakeContender contender(fault);
-  return SideBySide(&*index, /*seconds=*/0.001).Measure(&contender);
+  const absl::StatusOr<std::unique_ptr<bench::Engine>> engine =
+      bench::MapEngineInfo(defect).open({});
+  EXPECT_TRUE(engine.ok()) << engine.status();
+  return SideBySide(&*index, /*seconds=*/0.01).Measure("map", engine->get());
 }
 
 TEST(SideBySideTest, EverythingIsMeasured) {
-  const absl::StatusOr<Measurement> measured = MeasureWith(FakeContender::Fault::kNone);
+  const absl::StatusOr<Measurement> measured = MeasureWith(Defect::kNone);
   ASSERT_TRUE(measured.ok()) << measured.status();
   EXPECT_GT(measured->loaded, 0);
   EXPECT_GT(measured->commits_single, 0);
@@ -80,15 +40,19 @@ TEST(SideBySideTest, EverythingIsMeasured) {
 }
 
 TEST(SideBySideTest, ABrokenDatabaseIsCaught) {
-  EXPECT_TRUE(absl::IsNotFound(MeasureWith(FakeContender::Fault::kDropsRecords).status()));
-  EXPECT_TRUE(absl::IsDataLoss(MeasureWith(FakeContender::Fault::kFlipsBits).status()));
-  EXPECT_TRUE(absl::IsDataLoss(MeasureWith(FakeContender::Fault::kSkipsInScan).status()));
+  EXPECT_TRUE(absl::IsDataLoss(MeasureWith(Defect::kDropsPut).status()));
+  EXPECT_TRUE(absl::IsDataLoss(MeasureWith(Defect::kTearsBatch).status()));
+  EXPECT_FALSE(MeasureWith(Defect::kFails).ok());
+  EXPECT_TRUE(absl::IsDataLoss(MeasureWith(Defect::kFlipsBit).status()));
+  EXPECT_TRUE(absl::IsDataLoss(MeasureWith(Defect::kMixesUpValues).status()));
+  EXPECT_TRUE(absl::IsDataLoss(MeasureWith(Defect::kSkipsRow).status()));
+  EXPECT_TRUE(absl::IsDataLoss(MeasureWith(Defect::kEndsEarly).status()));
 }
 
 TEST(SideBySideTest, TheTableShowsMediansAndRatios) {
   const auto with_gets = [](std::string name, double gets) {
     Measurement m;
-    m.contender = std::move(name);
+    m.engine = std::move(name);
     m.gets = gets;
     return m;
   };
