@@ -49,11 +49,11 @@ void EncodeFrame(FrameHeader header, const FramePlace& place, std::string_view p
                  uint32_t payload_crc, char* to) {
   header.length = static_cast<uint32_t>(payload.size());
   header.crc = FrameCrc(payload_crc, header, place);
+  // The padding, by one store; what is not padding of these bytes is written next.
+  Store64(to + FrameBytes(payload.size()) - kFrameAlignment, 0);
   EncodeFrameHeader(header, to);
-  const size_t used = kFrameHeaderBytes + payload.size();
   // An empty view may have no data, which memcpy must not be given.
   if (!payload.empty()) std::memcpy(to + kFrameHeaderBytes, payload.data(), payload.size());
-  std::memset(to + used, 0, FrameBytes(payload.size()) - used);
 }
 
 bool DecodeFrameHeader(const char* from, FrameHeader* header) {
