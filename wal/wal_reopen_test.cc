@@ -206,6 +206,7 @@ TEST(WalReopenTest, NewAppendBufferOfAClosedLogSurvivesAPowerCut) {
   ASSERT_OK(OpenLog(kPath, SmallLog(&env))->Close());
   // A closed log needs none; it gets a new one, without which it would be taken for damaged.
   ASSERT_OK(env.Remove(std::string(kPath) + ".buffer"));
+  ASSERT_OK((*env.OpenDirectory("/d"))->Sync());
   const auto wal = OpenLog(kPath, SmallLog(&env));
   AppendRecords(wal.get(), 0, 10);
   ASSERT_OK(wal->Flush());

@@ -7,7 +7,7 @@ def fuzz_target(name, deps):
 
     NAME is the fuzzer: `bazel build --config=fuzz //folder:NAME`, and then
     `bazel-bin/folder/NAME folder/testdata/NAME`. NAME_test replays the corpus
-    in testdata/NAME and changes each file in a hundred ways.
+    in testdata/NAME, and twenty changes of each file of it.
     """
     corpus = native.glob(["testdata/%s/*" % name])
     cc_binary(

@@ -56,7 +56,7 @@ TEST(FuzzReplayTest, CorpusAndItsNeighbourhoodAreHandled) {
   const char* const directory = std::getenv("EMDB_CORPUS");
   ASSERT_NE(directory, nullptr);
   const char* const changes_text = std::getenv("EMDB_CHANGES");
-  const uint64_t changes = changes_text == nullptr ? 100 : std::strtoull(changes_text, nullptr, 10);
+  const uint64_t changes = changes_text == nullptr ? 20 : std::strtoull(changes_text, nullptr, 10);
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(directory)) {
     files.push_back(entry.path());
