@@ -30,10 +30,15 @@ absl::StatusOr<std::unique_ptr<Arena>> Arena::Create(size_t capacity_bytes) {
   void* mapping = mmap(nullptr, mapping_bytes, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapping == MAP_FAILED) return IoError(errno, "mmap", "memory for a memtable");
-  // An advice: where it is refused, small pages do.
-  if (capacity_bytes >= 2 * kHugePageBytes) madvise(mapping, mapping_bytes, MADV_HUGEPAGE);
-  return std::unique_ptr<Arena>(
+  std::unique_ptr<Arena> arena(
       new Arena(static_cast<char*>(mapping), mapping_bytes, capacity_bytes));
+  // An advice: where it is refused, small pages do. Not for the first one: most memtables of a
+  // process that opens a store and reads stay empty, and clearing a huge page for them would be a
+  // quarter of the work of opening.
+  if (capacity_bytes >= 2 * kHugePageBytes) {
+    madvise(arena->base_ + kHugePageBytes, capacity_bytes - kHugePageBytes, MADV_HUGEPAGE);
+  }
+  return arena;
 }
 
 Arena::Arena(char* mapping, size_t mapping_bytes, size_t capacity_bytes)

@@ -73,21 +73,36 @@ void Checkpointer::PublishTree() {
 }
 
 void Checkpointer::Run() {
-  while (WaitForWork()) Record(CheckpointOldest());
+  for (;;) {
+    switch (WaitForWork()) {
+      case Task::kStop:
+        return;
+      case Task::kCheckpoint:
+        Record(CheckpointOldest());
+        break;
+      case Task::kTidy:
+        TidyIfQuiet();
+        break;
+    }
+  }
 }
 
-bool Checkpointer::WaitForWork() {
+Checkpointer::Task Checkpointer::WaitForWork() {
   MutexLock lock(&mutex_);
   for (;;) {
-    if (is_stopping_) return false;
-    if (frozen_ == 0 || is_broken_.load(std::memory_order_relaxed)) {
+    if (is_stopping_) return Task::kStop;
+    if (is_broken_.load(std::memory_order_relaxed)) {
+      work_.Wait(&mutex_);
+    } else if (frozen_ == 0 && is_untidy_) {
+      if (!work_.WaitFor(&mutex_, kQuietTime)) return Task::kTidy;
+    } else if (frozen_ == 0) {
       work_.Wait(&mutex_);
     } else if (is_pausing_ && !retry_now_) {
       if (!work_.WaitFor(&mutex_, pause_)) retry_now_ = true;
     } else {
       retry_now_ = false;
       is_pausing_ = false;
-      return true;
+      return Task::kCheckpoint;
     }
   }
 }
@@ -117,6 +132,25 @@ absl::Status Checkpointer::CheckpointOldest() {
   return parts_.log->TruncateBefore(end_seq);
 }
 
+void Checkpointer::TidyIfQuiet() {
+  // What writers fill up now will need the space that is free.
+  if (const uint64_t seq = parts_.log->next_seq(); seq != quiet_seq_) {
+    quiet_seq_ = seq;
+    return;
+  }
+  absl::StatusOr<bool> more = false;
+  const absl::Status result = RunExclusively([this, &more] {
+    more = parts_.store->Tidy();
+    return more.status();
+  });
+  // So that the next step can use what this one moved away.
+  parts_.states->WaitForReaders();
+  MutexLock lock(&mutex_);
+  is_untidy_ = more.ok() && *more;
+  // Without space the file stays as long as it is, which hinders nobody.
+  if (!result.ok() && !absl::IsResourceExhausted(result)) Break(result);
+}
+
 absl::Status Checkpointer::Merge(const Memtable& table) {
   const uint64_t start = parts_.env->NowNanos();
   const double keys = static_cast<double>(std::max<uint64_t>(table.key_count(), 1));
@@ -140,6 +174,7 @@ void Checkpointer::Record(const absl::Status& result) {
   checkpoint_seq_ = merged_seq_;
   if (result.ok()) {
     pause_ = kFirstPause;
+    is_untidy_ = true;
   } else {
     parts_.statistics->checkpoint_failures.Add();
     failures_++;
@@ -148,12 +183,17 @@ void Checkpointer::Record(const absl::Status& result) {
       is_pausing_ = true;
       pause_ = std::min(pause_ * 2, kLongestPause);
     } else {
-      final_error_ = absl::FailedPreconditionError(
-          absl::StrCat("a checkpoint failed, and writes are refused: ", result.message(),
-                       "; close the database, look at the disk, and open it again"));
-      is_broken_.store(true, std::memory_order_release);
+      Break(result);
     }
   }
+  done_.SignalAll();
+}
+
+void Checkpointer::Break(const absl::Status& cause) {
+  final_error_ = absl::FailedPreconditionError(
+      absl::StrCat("a checkpoint failed, and writes are refused: ", cause.message(),
+                   "; close the database, look at the disk, and open it again"));
+  is_broken_.store(true, std::memory_order_release);
   done_.SignalAll();
 }
 

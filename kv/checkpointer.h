@@ -10,6 +10,9 @@
 // writes are refused, until the store is opened again and recovers from the log, which keeps
 // everything that is not in the page store.
 //
+// When nothing is written for a while after a checkpoint, the page store's file is made shorter,
+// step by step (PageStore::Tidy).
+//
 // Thread safe. Its mutex is held over no I/O.
 
 #ifndef EMDB_KV_CHECKPOINTER_H_
@@ -80,12 +83,20 @@ class Checkpointer {
   static constexpr std::chrono::milliseconds kFirstPause{100};
   static constexpr std::chrono::milliseconds kLongestPause{5000};
 
+  // What the thread does next.
+  enum class Task { kStop, kCheckpoint, kTidy };
+  // How long no checkpoint is asked for, and from then on nothing written, before the store is
+  // tidied.
+  static constexpr std::chrono::milliseconds kQuietTime{50};
+
   void Run() ABSL_LOCKS_EXCLUDED(mutex_);
-  // Waits for something to do; false when it is time to stop.
-  bool WaitForWork() ABSL_LOCKS_EXCLUDED(mutex_);
+  Task WaitForWork() ABSL_LOCKS_EXCLUDED(mutex_);
+  void TidyIfQuiet() ABSL_LOCKS_EXCLUDED(mutex_, maintenance_mutex_);
   absl::Status CheckpointOldest() ABSL_LOCKS_EXCLUDED(mutex_, maintenance_mutex_);
   absl::Status Merge(const Memtable& table) ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintenance_mutex_);
   void Record(const absl::Status& result) ABSL_LOCKS_EXCLUDED(mutex_);
+  // `cause` is final.
+  void Break(const absl::Status& cause) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Parts parts_;
   // One checkpoint, compaction or verification at a time. Taken before mutex_.
@@ -101,6 +112,7 @@ class Checkpointer {
   absl::Status last_error_ ABSL_GUARDED_BY(mutex_);
   bool is_pausing_ ABSL_GUARDED_BY(mutex_) = false;  // after a failure, before the next attempt
   bool retry_now_ ABSL_GUARDED_BY(mutex_) = false;
+  bool is_untidy_ ABSL_GUARDED_BY(mutex_) = false;  // perhaps: there was a checkpoint
   std::chrono::milliseconds pause_ ABSL_GUARDED_BY(mutex_) = kFirstPause;
 
   absl::Status final_error_;  // written once, before is_broken_
@@ -109,6 +121,7 @@ class Checkpointer {
   std::atomic<double> progress_{0};
 
   uint64_t merged_seq_ = 0;  // of the thread: in the page store
+  uint64_t quiet_seq_ = 0;   // of the thread: the log's end when it was last quiet
   std::thread thread_;
 };
 

@@ -102,6 +102,7 @@ std::unique_ptr<Iterator> Db::NewIterator(const ReadOptions& options) const {
 
 Snapshot Db::GetSnapshot() const { return impl_->GetSnapshot(); }
 
+absl::Status Db::BulkLoad(const BulkSource& source) { return impl_->BulkLoad(source); }
 absl::Status Db::Flush() { return impl_->Flush(); }
 absl::Status Db::Checkpoint() { return impl_->Checkpoint(); }
 absl::Status Db::Compact() { return impl_->Compact(); }

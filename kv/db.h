@@ -36,6 +36,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "kv/bulk_source.h"
 #include "kv/iterator.h"
 #include "kv/options.h"
 #include "kv/snapshot.h"
@@ -57,7 +58,7 @@ class Db {
   // The same database without files: gone when it is destroyed.
   static absl::StatusOr<std::unique_ptr<Db>> OpenInMemory(const Options& options = {});
 
-  // Closes, with errors dropped.
+  // Closes, with errors dropped. Snapshots and iterators may live on: see their headers.
   ~Db();
   Db(const Db&) = delete;
   Db& operator=(const Db&) = delete;
@@ -78,9 +79,21 @@ class Db {
   std::vector<absl::Status> MultiGet(absl::Span<const std::string_view> keys,
                                      std::vector<std::string>* values,
                                      const ReadOptions& options = {}) const;
-  // Never null; an error is in its status().
+  // Never null; an error is in its status(). May outlive the Db (iterator.h).
   std::unique_ptr<Iterator> NewIterator(const ReadOptions& options = {}) const;
   Snapshot GetSnapshot() const;
+
+  // Puts many records at once, in one atomic step and past the log: into the page store, as fast as
+  // it can be written, and with little memory. `source` hands them out with keys strictly ascending
+  // (else InvalidArgument that names both keys); they join what is there and replace what has the
+  // same key. On OK all are durable and visible, to reads that begin later. On an error, also one
+  // of `source`, which is returned, and after a crash before that, nothing has changed.
+  //
+  // Begins with a Checkpoint. Writes may go on, and readers see them at once; where a key is
+  // written while the load runs, that write stands, as if it came later. No checkpoint runs
+  // meanwhile, so writers wait when the memtable is full. `source` is called from this thread and
+  // must not call the Db.
+  absl::Status BulkLoad(const BulkSource& source);
 
   // All that was acknowledged before the call is durable on return.
   absl::Status Flush();
@@ -92,8 +105,9 @@ class Db {
   // Checkpoint, then every page is read and every invariant checked (PageStore::Verify).
   absl::Status Verify(const std::function<void(uint64_t done, uint64_t total)>& progress = nullptr);
 
-  // Waits for calls under way, makes everything durable, and closes. Later calls are
-  // FailedPrecondition.
+  // Waits for calls under way, makes everything durable, closes the files and releases the lock,
+  // whether snapshots and iterators are alive or not. Later calls are FailedPrecondition, and so is
+  // what is read through those. OK: all that was acknowledged is durable.
   absl::Status Close();
 
   Stats GetStats() const;

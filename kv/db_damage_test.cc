@@ -279,7 +279,7 @@ TEST_P(DbDamageTest, UndamagedStoreIsRead) {
 
 TEST_P(DbDamageTest, FlippedBitIsReportedOrHarmless) {
   const uint64_t all = CountBits(subject_.image);
-  const uint64_t wanted = TestSetting("EMDB_BITS", 1'500);
+  const uint64_t wanted = TestAmount("EMDB_BITS", 1'500);
   // An odd stride, so that every bit of a byte has its turn.
   const uint64_t stride = wanted == 0 ? 1 : all / wanted | 1;
   Run(all / stride, [&](uint64_t i) { return FlipBit(subject_.image, i * stride); });
@@ -287,7 +287,7 @@ TEST_P(DbDamageTest, FlippedBitIsReportedOrHarmless) {
 
 TEST_P(DbDamageTest, DamagedSectorsAndFilesAreReportedOrHarmless) {
   const uint64_t seed = TestSetting("EMDB_SEED", 1);
-  Run(TestSetting("EMDB_DAMAGES", 1'500), [&](uint64_t i) {
+  Run(TestAmount("EMDB_DAMAGES", 1'500), [&](uint64_t i) {
     return RandomDamage(subject_.image, subject_.older, seed * 1'000'000'000 + i);
   });
 }

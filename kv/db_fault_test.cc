@@ -4,7 +4,9 @@
 #include <cerrno>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "kv/db.h"
@@ -85,6 +87,36 @@ TEST_F(DbFaultTest, AFailedSyncPoisonsAndWhatFailedIsNotVisible) {
   UseDisk(env_->SyncedImage());
   EXPECT_EQ(Get("durable"), "=1");
   EXPECT_EQ(Get("key"), "=old");
+}
+
+TEST_F(DbFaultTest, UnsyncedWritesQueuedBehindAFailingSyncAreRefused) {
+  ASSERT_TRUE(db_->Put("key0", "old", {.sync = true}).ok());
+  Fail(FileOp::kSyncData, /*on_log=*/true, /*count=*/1);
+  constexpr uint64_t kWriters = 4;
+  const uint64_t all_appended = db_->GetStats().next_seq + 1 + kWriters;
+  // The failed sync is not over before all writes are in the log, behind the one that it is for.
+  std::atomic<bool> syncing{false};
+  env_->SetObserver([this, all_appended, &syncing](const FaultEnv::TraceEntry& entry) {
+    if (entry.op != FileOp::kSyncData || entry.ok) return;
+    syncing = true;
+    while (db_->GetStats().next_seq < all_appended) std::this_thread::yield();
+  });
+  std::thread synced([this] { EXPECT_FALSE(db_->Put("synced", "1", {.sync = true}).ok()); });
+  while (!syncing) std::this_thread::yield();
+  std::vector<std::thread> writers;
+  for (uint64_t i = 0; i < kWriters; ++i) {
+    writers.emplace_back([this, key = "key" + std::to_string(i)] {
+      const absl::Status status = db_->Put(key, "failed");
+      EXPECT_FALSE(status.ok());
+      EXPECT_NE(status.message().find("sync"), absl::string_view::npos) << status;
+    });
+  }
+  synced.join();
+  for (std::thread& writer : writers) writer.join();
+  EXPECT_EQ(Get("synced"), "absent");
+  EXPECT_EQ(Get("key0"), "=old");
+  for (uint64_t i = 1; i < kWriters; ++i) EXPECT_EQ(Get("key" + std::to_string(i)), "absent");
+  EXPECT_FALSE(db_->Close().ok());
 }
 
 TEST_F(DbFaultTest, AnAsyncWriteIsToldOfAFailedSync) {

@@ -27,8 +27,10 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "kv/arena.h"
+#include "kv/bulk_source.h"
 #include "kv/call_gate.h"
 #include "kv/checkpointer.h"
+#include "kv/db_life.h"
 #include "kv/db_log.h"
 #include "kv/iterator.h"
 #include "kv/options.h"
@@ -51,7 +53,7 @@ class DbImpl {
   // What a Db is made of; null where it has none of it.
   struct Parts {
     Options options;
-    std::unique_ptr<Env> own_env;  // of a database in memory
+    std::shared_ptr<Env> own_env;  // of a database in memory
     Env* env = nullptr;
     std::unique_ptr<FileLock> lock;
     std::unique_ptr<PageStore> store;
@@ -84,6 +86,7 @@ class DbImpl {
   std::unique_ptr<Iterator> NewIterator(const ReadOptions& options);
   Snapshot GetSnapshot();
 
+  absl::Status BulkLoad(const BulkSource& source);
   absl::Status Flush();
   absl::Status Checkpoint();
   absl::Status Compact();
@@ -94,17 +97,15 @@ class DbImpl {
  private:
   struct AsyncWrite;
 
-  static absl::Status Closed() { return absl::FailedPreconditionError("the database is closed"); }
+  static absl::Status Closed() { return DbLife::Closed(); }
 
-  // A state held by a snapshot or an iterator, and counted.
-  struct Pin {
-    Pin(std::shared_ptr<const ReadState> held, std::atomic<uint64_t>* counter);
-    ~Pin();
-    const std::shared_ptr<const ReadState> state;
-    std::atomic<uint64_t>* const count;
+  // What a read sees, and what keeps that there.
+  struct ReadPoint {
+    const ReadState* state = nullptr;
+    uint64_t seq = 0;
   };
-  struct PinnedState {
-    std::shared_ptr<const ReadState> state;  // null if closed
+  struct HeldReadPoint {
+    std::shared_ptr<const ReadState> state;
     uint64_t seq = 0;
   };
 
@@ -124,21 +125,26 @@ class DbImpl {
   // What the memtables say of `key`: OK, NotFound, or nothing.
   std::optional<absl::Status> LookupInMemory(const ReadState& state, uint64_t seq,
                                              std::string_view key, std::string* value) const;
-  PinnedState PinState(const ReadOptions& options);
+  // Under a guard of states_. FailedPrecondition if closed; InvalidArgument for a snapshot that is
+  // not of this Db.
+  absl::Status FindReadPoint(const ReadOptions& options, ReadPoint* point) const;
+  absl::Status CheckSnapshot(const Snapshot& snapshot) const;
+  // The newest state; none if closed.
+  HeldReadPoint HoldNewest() const;
 
   absl::Status CheckpointEverything();
   absl::Status CloseParts();
 
   const Options options_;
-  const std::unique_ptr<Env> own_env_;
+  const std::shared_ptr<Env> own_env_;
   Env* const env_;
-  const std::shared_ptr<ArenaPool> pool_;
+  std::shared_ptr<ArenaPool> pool_;  // null once closed
   const uint64_t recovered_records_;
   const uint64_t recovery_nanos_;
   const bool always_durable_;  // FlushPolicy::OnEachWrite
 
   std::unique_ptr<FileLock> lock_;
-  std::unique_ptr<PageStore> store_;
+  std::shared_ptr<PageStore> store_;
   DbLog log_;
   Statistics statistics_;
   ReadStates states_;
@@ -147,7 +153,7 @@ class DbImpl {
   std::optional<Pacer> pacer_;
 
   CallGate gate_;
-  std::atomic<uint64_t> live_pins_{0};
+  const std::shared_ptr<DbLife> life_ = std::make_shared<DbLife>();
   Mutex write_mutex_;
   Memtable* active_ ABSL_GUARDED_BY(write_mutex_);     // of the current state
   uint64_t frozen_seq_ ABSL_GUARDED_BY(write_mutex_);  // where active_ starts

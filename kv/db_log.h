@@ -49,6 +49,7 @@ class DbLog {
     return wal_ != nullptr ? wal_->next_seq() : counter_.load(std::memory_order_relaxed);
   }
   uint64_t durable_seq() const { return wal_ != nullptr ? wal_->durable_seq() : next_seq(); }
+  bool failed() const { return wal_ != nullptr && wal_->failed(); }
   WalStats stats() const { return wal_ != nullptr ? wal_->stats() : WalStats(); }
   WalRecovery recovery() const { return wal_ != nullptr ? wal_->recovery() : WalRecovery(); }
 

@@ -5,11 +5,9 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "kv/db_impl.h"
 #include "kv/options_check.h"
 #include "kv/store_files.h"
-#include "storage/check.h"
 #include "storage/mem_env.h"
 #include "storage/posix_env.h"
 #include "storage/status.h"
@@ -23,9 +21,14 @@ absl::StatusOr<std::unique_ptr<DbImpl>> DbImpl::Open(const Options& options,
   parts.options = options;
   parts.env = options.env != nullptr ? options.env : PosixEnv();
   const uint64_t start = parts.env->NowNanos();
-  EMDB_ASSIGN_OR_RETURN(StoreFiles files, OpenStoreFiles(options, parts.env, std::string(path)));
   parts.pool = std::make_shared<ArenaPool>(MemtableCapacity(options.memtable_size));
-  EMDB_ASSIGN_OR_RETURN(parts.redone, RedoLog(options, parts.pool, &files));
+  LogRedo redo(options, parts.pool);
+  EMDB_ASSIGN_OR_RETURN(StoreFiles files,
+                        OpenStoreFiles(options, parts.env, std::string(path),
+                                       [&redo](uint64_t seq, std::string_view record) {
+                                         return redo.Add(seq, record);
+                                       }));
+  EMDB_ASSIGN_OR_RETURN(parts.redone, redo.Finish(files.store.get()));
   parts.lock = std::move(files.lock);
   parts.store = std::move(files.store);
   parts.wal = std::move(files.wal);
@@ -84,18 +87,13 @@ DbImpl::DbImpl(Parts parts)
 }
 
 DbImpl::~DbImpl() {
-  // Those that are still there would look into what is destroyed here.
-  EMDB_CHECK(live_pins_.load() == 0 && "a Snapshot or Iterator has outlived its Db");
   // Who wants to know of errors calls Close.
   Close().IgnoreError();
 }
 
 absl::Status DbImpl::Close() {
-  if (const uint64_t live = live_pins_.load(std::memory_order_acquire); live > 0) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("close: ", live, " snapshots or iterators are alive; destroy them first"));
-  }
-  if (!gate_.Shut()) return absl::FailedPreconditionError("the database is closed");
+  if (!gate_.Shut()) return Closed();
+  life_->SetClosed();
   // Calls that wait for durability without driving it themselves (WriteAsync) end with a flush; one
   // that came in at the last moment may need another.
   absl::Status result;
@@ -109,10 +107,15 @@ absl::Status DbImpl::Close() {
 absl::Status DbImpl::CloseParts() {
   pacer_.reset();
   checkpointer_.reset();
-  // No reader is inside any more, and the memtables and the view are gone with the last state.
+  // No reader is inside any more, and the memtables and the view are gone with the last state, but
+  // for those that snapshots and iterators hold.
   states_.Close();
+  // What a pool keeps for the next memtable goes with the last one.
+  pool_.reset();
   absl::Status result = log_.Close();
-  result.Update(store_->Close());
+  // An iterator may be in the middle of reading the file, so the last one closes it; everything in
+  // it is durable. There will be no more of them, since they come in through the gate.
+  if (life_->store_pins() == 0) result.Update(store_->Close());
   store_.reset();
   lock_.reset();
   return result;

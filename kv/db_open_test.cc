@@ -7,6 +7,7 @@
 #include "gtest/gtest.h"
 #include "kv/db.h"
 #include "storage/fault_env.h"
+#include "wal/wal.h"
 
 namespace emdb {
 namespace {
@@ -47,18 +48,27 @@ class DbOpenTest : public testing::Test {
     EXPECT_TRUE(db->Get("key2", &value).ok());
   }
 
-  // Opening `image` fails with `code` and a message that has `words`, and leaves the store file as
-  // it is.
+  // Opening `image` fails with `code` and a message that has `words`, and changes no file: none is
+  // there that was not, none is gone, and each has the same bytes.
   void ExpectRefused(const DiskImage& image, absl::StatusCode code, const std::string& words) {
     UseDisk(image);
     const absl::StatusOr<std::unique_ptr<Db>> db = Open();
     EXPECT_EQ(db.status().code(), code) << db.status();
     EXPECT_NE(std::string(db.status().message()).find(words), std::string::npos) << db.status();
-    const DiskImage after = env_->FullImage();
-    const auto store = image.files.find(kPath);
-    if (store != image.files.end()) {
-      EXPECT_TRUE(after.files.at(kPath) == store->second);
-    }
+    EXPECT_TRUE(env_->FullImage().files == image.files) << words;
+    EXPECT_EQ(env_->OperationCount(), 0u) << words;
+  }
+
+  // `image` with a bit flipped where `text` is first found in `path`.
+  static DiskImage Damaged(DiskImage image, const std::string& path, const std::string& text) {
+    SparseBytes& bytes = image.files.at(path);
+    std::string contents(bytes.size(), '\0');
+    bytes.Read(0, contents.size(), contents.data());
+    const size_t offset = contents.find(text);
+    EXPECT_NE(offset, std::string::npos) << text;
+    contents[offset] ^= 1;
+    bytes.Write(0, contents);
+    return image;
   }
 
   Options options_;
@@ -194,10 +204,43 @@ TEST_F(DbOpenTest, AMissingOrEmptyStoreBesideAWrittenLogIsDataLoss) {
   image.files[kPath] = SparseBytes();
   ExpectRefused(image, absl::StatusCode::kDataLoss, "holds no store");
   image.files.erase(kPath);
-  UseDisk(image);
-  EXPECT_EQ(Open().status().code(), absl::StatusCode::kDataLoss);
-  // The second open finds the empty file that the first one made: the same.
-  EXPECT_EQ(Open().status().code(), absl::StatusCode::kDataLoss);
+  ExpectRefused(image, absl::StatusCode::kDataLoss, "holds no store");
+}
+
+TEST_F(DbOpenTest, DamageInARecordOfAClosedLogIsFoundBeforeAnythingIsChanged) {
+  ExpectRefused(Damaged(SmallStore(), kLogPath, "key2"), absl::StatusCode::kDataLoss, kLogPath);
+}
+
+TEST_F(DbOpenTest, DamageBehindSeveralMemtablesOfRecordsIsFoundBeforeAnythingIsChanged) {
+  options_.memtable_size = 16 << 20;
+  {
+    absl::StatusOr<std::unique_ptr<Db>> db = Open();
+    ASSERT_TRUE(db.ok());
+    for (int i = 0; i < 3000; ++i) {
+      ASSERT_TRUE((*db)->Put("key" + std::to_string(i), std::string(1000, 'v')).ok());
+    }
+    ASSERT_TRUE((*db)->Put("last key", "value").ok());
+  }
+  const DiskImage image = Damaged(env_->FullImage(), kLogPath, "last key");
+  for (const size_t memtable_size : {256 << 10, 16 << 20}) {
+    UseDisk(image);
+    options_.memtable_size = memtable_size;
+    const absl::StatusOr<std::unique_ptr<Db>> db = Open();
+    EXPECT_EQ(db.status().code(), absl::StatusCode::kDataLoss) << db.status();
+    EXPECT_EQ(env_->OperationCount(), 0u);
+  }
+}
+
+TEST_F(DbOpenTest, ARecordThatIsNoBatchIsFoundBeforeAnythingIsChanged) {
+  SmallStore();
+  {
+    WalOptions log_options;
+    log_options.env = env_.get();
+    absl::StatusOr<std::unique_ptr<Wal>> log = Wal::Open(kLogPath, log_options);
+    ASSERT_TRUE(log.ok()) << log.status();
+    ASSERT_TRUE((*log)->Append("no batch").ok());
+  }
+  ExpectRefused(env_->FullImage(), absl::StatusCode::kDataLoss, "record 2");
 }
 
 TEST_F(DbOpenTest, AnOldStoreFileIsAGap) {

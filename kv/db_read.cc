@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "kv/batch_format.h"
 #include "kv/db_impl.h"
-#include "kv/merging_iterator.h"
+#include "kv/db_iterator.h"
 
 namespace emdb {
 namespace {
@@ -69,6 +69,37 @@ absl::Status DbImpl::Lookup(const ReadState& state, uint64_t seq, std::string_vi
   return state.tree.Get(key, value);
 }
 
+absl::Status DbImpl::CheckSnapshot(const Snapshot& snapshot) const {
+  if (snapshot.life_ == life_) [[likely]]
+    return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "ReadOptions::snapshot is empty, or of another Db; take it from the Db that is read");
+}
+
+absl::Status DbImpl::FindReadPoint(const ReadOptions& options, ReadPoint* point) const {
+  // The state first, the seq after it: see read_state.h.
+  const ReadState* const newest = states_.current();
+  if (newest == nullptr) return Closed();
+  if (options.snapshot == nullptr) [[likely]] {
+    *point = {newest, queue_.visible_seq()};
+    return absl::OkStatus();
+  }
+  if (absl::Status s = CheckSnapshot(*options.snapshot); !s.ok()) return s;
+  *point = {options.snapshot->state_.get(), options.snapshot->seq_};
+  return absl::OkStatus();
+}
+
+DbImpl::HeldReadPoint DbImpl::HoldNewest() const {
+  HeldReadPoint held;
+  held.state = states_.Acquire();
+  if (held.state == nullptr) return held;
+  // A memtable that was frozen since holds nothing behind its end, which is then what is shown. In
+  // this order: an end that is read first may be none yet, and the seq one behind it.
+  held.seq = queue_.visible_seq();
+  held.seq = std::min(held.seq, held.state->active->end_seq());
+  return held;
+}
+
 absl::Status DbImpl::Get(std::string_view key, std::string* value, const ReadOptions& options) {
   if (absl::Status s = CheckKey(key); !s.ok()) return s;
   Statistics::Shard& shard = statistics_.shard();
@@ -77,15 +108,9 @@ absl::Status DbImpl::Get(std::string_view key, std::string* value, const ReadOpt
   absl::Status result;
   {
     EpochGuard guard(states_.epoch());
-    // The state first, the seq after it: see read_state.h.
-    const ReadState* state = states_.current();
-    if (state == nullptr) return Closed();
-    uint64_t seq = queue_.visible_seq();
-    if (options.snapshot != nullptr) {
-      state = options.snapshot->state_.get();
-      seq = options.snapshot->seq_;
-    }
-    result = Lookup(*state, seq, key, value);
+    ReadPoint point;
+    if (absl::Status s = FindReadPoint(options, &point); !s.ok()) return s;
+    result = Lookup(*point.state, point.seq, key, value);
   }
   if (result.ok()) shard.gets_found.Add();
   if (timed) shard.get_latency.Record(env_->NowNanos() - start);
@@ -98,15 +123,10 @@ std::vector<absl::Status> DbImpl::MultiGet(absl::Span<const std::string_view> ke
   values->resize(keys.size());
   std::vector<absl::Status> statuses(keys.size(), NotFound());
   EpochGuard guard(states_.epoch());
-  const ReadState* state = states_.current();
-  if (state == nullptr) {
-    std::fill(statuses.begin(), statuses.end(), Closed());
+  ReadPoint point;
+  if (absl::Status s = FindReadPoint(options, &point); !s.ok()) {
+    std::fill(statuses.begin(), statuses.end(), s);
     return statuses;
-  }
-  uint64_t seq = queue_.visible_seq();
-  if (options.snapshot != nullptr) {
-    state = options.snapshot->state_.get();
-    seq = options.snapshot->seq_;
   }
   // The view looks up what is NotFound; what is known to be deleted must not be.
   const absl::Status deleted(absl::StatusCode::kCancelled, "");
@@ -114,11 +134,11 @@ std::vector<absl::Status> DbImpl::MultiGet(absl::Span<const std::string_view> ke
     if (absl::Status s = CheckKey(keys[i]); !s.ok()) {
       statuses[i] = std::move(s);
     } else if (std::optional<absl::Status> known =
-                   LookupInMemory(*state, seq, keys[i], &(*values)[i])) {
+                   LookupInMemory(*point.state, point.seq, keys[i], &(*values)[i])) {
       statuses[i] = known->ok() ? absl::OkStatus() : deleted;
     }
   }
-  state->tree.MultiGet(keys, absl::MakeSpan(*values), absl::MakeSpan(statuses));
+  point.state->tree.MultiGet(keys, absl::MakeSpan(*values), absl::MakeSpan(statuses));
   size_t found = 0;
   for (absl::Status& status : statuses) {
     if (absl::IsCancelled(status)) status = NotFound();
@@ -130,53 +150,35 @@ std::vector<absl::Status> DbImpl::MultiGet(absl::Span<const std::string_view> ke
   return statuses;
 }
 
-DbImpl::Pin::Pin(std::shared_ptr<const ReadState> held, std::atomic<uint64_t>* counter)
-    : state(std::move(held)), count(counter) {
-  count->fetch_add(1, std::memory_order_relaxed);
-}
-
-// Release: what was read through the pin is over before Close sees the count.
-DbImpl::Pin::~Pin() { count->fetch_sub(1, std::memory_order_release); }
-
-DbImpl::PinnedState DbImpl::PinState(const ReadOptions& options) {
-  PinnedState pinned;
-  std::shared_ptr<const ReadState> state;
-  if (options.snapshot != nullptr) {
-    state = options.snapshot->state_;
-    pinned.seq = options.snapshot->seq_;
-  } else {
-    state = states_.Acquire();
-    if (state == nullptr) return pinned;
-    // A memtable that was frozen since holds nothing behind its end, which is then what is shown.
-    pinned.seq = queue_.visible_seq();
-    pinned.seq = std::min(pinned.seq, state->active->end_seq());
-  }
-  auto pin = std::make_shared<Pin>(std::move(state), &live_pins_);
-  const ReadState* const raw = pin->state.get();
-  pinned.state = std::shared_ptr<const ReadState>(std::move(pin), raw);
-  return pinned;
-}
-
 std::unique_ptr<Iterator> DbImpl::NewIterator(const ReadOptions& options) {
   const CallGate::Pass pass(&gate_);
-  PinnedState pinned;
-  if (pass) pinned = PinState(options);
-  if (pinned.state == nullptr) return std::make_unique<FailedIterator>(Closed());
+  if (!pass) return std::make_unique<FailedIterator>(Closed());
+  HeldReadPoint held;
+  if (options.snapshot == nullptr) {
+    held = HoldNewest();
+  } else if (absl::Status s = CheckSnapshot(*options.snapshot); !s.ok()) {
+    return std::make_unique<FailedIterator>(std::move(s));
+  } else {
+    held = {options.snapshot->state_, options.snapshot->seq_};
+  }
   statistics_.shard().iterators.Add();
+  // The iterator reads on its own, outside of every call of the Db: it keeps the page store, too.
+  auto pin = std::make_shared<DbPin>(life_, DbPin::Store{own_env_, store_}, std::move(held.state));
+  std::shared_ptr<const ReadState> pinned(pin, pin->state());
   MergingIterator::Bounds bounds{std::string(options.lower_bound),
                                  std::string(options.upper_bound)};
-  std::unique_ptr<Cursor> cursor = pinned.state->tree.NewCursor();
-  return std::make_unique<MergingIterator>(std::move(pinned.state), std::move(cursor), pinned.seq,
-                                           std::move(bounds));
+  return std::make_unique<DbIterator>(life_, std::move(pinned), held.seq, std::move(bounds));
 }
 
 Snapshot DbImpl::GetSnapshot() {
   const CallGate::Pass pass(&gate_);
   Snapshot snapshot;
   if (!pass) return snapshot;
-  PinnedState pinned = PinState({});
-  snapshot.state_ = std::move(pinned.state);
-  snapshot.seq_ = pinned.seq;
+  HeldReadPoint held = HoldNewest();
+  auto pin = std::make_shared<DbPin>(life_, DbPin::Store(), std::move(held.state));
+  snapshot.life_ = life_;
+  snapshot.state_ = std::shared_ptr<const ReadState>(pin, pin->state());
+  snapshot.seq_ = held.seq;
   return snapshot;
 }
 
@@ -185,7 +187,7 @@ Stats DbImpl::GetStats() {
   statistics_.AddTo(&stats);
   stats.recovered_records = recovered_records_;
   stats.recovery_nanos = recovery_nanos_;
-  stats.live_snapshots = live_pins_.load(std::memory_order_relaxed);
+  stats.live_snapshots = life_->pins();
   const CallGate::Pass pass(&gate_);
   const std::shared_ptr<const ReadState> state = pass ? states_.Acquire() : nullptr;
   if (state == nullptr) return stats;
@@ -193,18 +195,16 @@ Stats DbImpl::GetStats() {
   stats.visible_seq = queue_.visible_seq();
   stats.durable_seq = log_.durable_seq();
   stats.checkpoint_seq = state->tree.next_seq();
-  uint64_t added = state->tree.record_count();
-  uint64_t removed = 0;
+  int64_t records = static_cast<int64_t>(state->tree.record_count());
   const auto add_memtable = [&](const Memtable& table) {
     stats.memtable_bytes += table.memory_bytes();
     stats.memtable_records += table.record_count();
-    removed += table.deletion_count();
-    added += table.record_count() - table.deletion_count();
+    records += table.key_balance();
   };
   add_memtable(*state->active);
   for (const std::shared_ptr<Memtable>& table : state->frozen) add_memtable(*table);
   stats.frozen_memtables = state->frozen.size();
-  stats.estimated_records = added - std::min(added, removed);
+  stats.estimated_records = static_cast<uint64_t>(std::max<int64_t>(records, 0));
   stats.wal = log_.stats();
   stats.wal_recovery = log_.recovery();
   stats.page_store = store_->stats();

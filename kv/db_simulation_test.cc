@@ -61,7 +61,7 @@ struct Sums {
 
 void RunSeeds(SimulationOptions options) {
   const uint64_t first = TestSetting("EMDB_SEED", 1);
-  const uint64_t runs = TestSetting("EMDB_RUNS", 200);
+  const uint64_t runs = TestAmount("EMDB_RUNS", 200);
   const uint64_t repeats = TestSetting("EMDB_REPEATS", 1);
   options.prints_story = TestSetting("EMDB_STORY", 0) != 0;
   SharedMemory<Sums> sums;
@@ -87,6 +87,9 @@ TEST(DbSimulationTest, NothingIsLostBesideWorkInTheBackground) {
   RunSeeds({.background_work = true});
 }
 
+// Of the tests that run their seeds one after another.
+constexpr uint64_t kFewSeeds = kTestAmountDivisor > 1 ? 3 : 10;
+
 // The lines before the first error: what happens behind that may depend on threads.
 std::vector<std::string> Undisturbed(const SimulationResult& result) {
   const auto is_error = [](const std::string& line) {
@@ -98,7 +101,7 @@ std::vector<std::string> Undisturbed(const SimulationResult& result) {
 
 TEST(DbSimulationTest, SeedRepeatsItsDecisions) {
   size_t lines = 0;
-  for (uint64_t seed = 1; seed <= 10; ++seed) {
+  for (uint64_t seed = 1; seed <= kFewSeeds; ++seed) {
     const std::vector<std::string> once = Undisturbed(Simulate(seed));
     const std::vector<std::string> again = Undisturbed(Simulate(seed));
     const size_t common = std::min(once.size(), again.size());
@@ -106,7 +109,7 @@ TEST(DbSimulationTest, SeedRepeatsItsDecisions) {
         std::equal(once.begin(), once.begin() + static_cast<ptrdiff_t>(common), again.begin()));
     lines += common;
   }
-  EXPECT_GT(lines, 100u);
+  EXPECT_GT(lines, 10 * kFewSeeds);
 }
 
 TEST(DbSimulationTest, SeedsDiffer) { EXPECT_NE(Simulate(3).story, Simulate(4).story); }
@@ -132,7 +135,7 @@ TEST(DbSimulationTest, EnvThatNeverLiesIsNotAccused) {
   options.wrap_env = [](Env* base) {
     return NewLyingEnv(base, [](FileOp, std::string_view) { return false; });
   };
-  for (uint64_t seed = 1; seed <= 10; ++seed) EXPECT_EQ(Simulate(seed, options).failure, "");
+  for (uint64_t seed = 1; seed <= kFewSeeds; ++seed) EXPECT_EQ(Simulate(seed, options).failure, "");
 }
 
 bool IsLog(std::string_view path) { return path.find(".wal") != std::string_view::npos; }

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "kv/bulk_load.h"
 #include "kv/db_impl.h"
 #include "kv/split_batch.h"
 #include "storage/check.h"
@@ -61,7 +62,9 @@ absl::Status DbImpl::Write(const Encoded& batch, bool sync) {
     statistics_.commit_latency.Record(env_->NowNanos() - start);
     return result;
   }
-  if (!is_visible) queue_.Wait(seq);
+  if (!is_visible) {
+    EMDB_RETURN_IF_ERROR(queue_.Wait(seq, [&] { MakeVoid(batch.bytes, seq, *memtable); }));
+  }
   if (timed) statistics_.shard().write_latency.Record(env_->NowNanos() - start);
   return absl::OkStatus();
 }
@@ -190,6 +193,18 @@ absl::Status DbImpl::CheckpointEverything() {
     boundary = frozen_seq_;
   }
   return checkpointer_->WaitForCheckpoint(boundary);
+}
+
+absl::Status DbImpl::BulkLoad(const BulkSource& source) {
+  const CallGate::Pass pass(&gate_);
+  if (!pass) return Closed();
+  EMDB_RETURN_IF_ERROR(CheckWritable());
+  // What was written before must be in the tree, or it would lie above what is loaded.
+  EMDB_RETURN_IF_ERROR(CheckpointEverything());
+  return checkpointer_->RunExclusively([this, &source] {
+    BulkLoadChanges changes(source);
+    return store_->Checkpoint(store_->next_seq(), &changes);
+  });
 }
 
 absl::Status DbImpl::Compact() {

@@ -2,8 +2,14 @@
 // ReadOptions.
 //
 // It shows the state at its creation, or its snapshot's, whatever is written later. Starts invalid:
-// seek first. Belongs to one thread; must be destroyed before its Db is closed. It holds the memory
-// and the disk space of the state it shows: do not keep one for long without need.
+// seek first. Belongs to one thread. It holds the memory and the disk space of the state it shows:
+// do not keep one for long without need.
+//
+// It may outlive its Db, and be used on its thread while another closes that: from the moment the
+// Db is closed it is not valid, for good, and its status is FailedPrecondition. The bytes that key
+// and value returned before stay until it is moved or destroyed. It then keeps memory, the page
+// cache included, and the store file's descriptor, but neither disk space nor the lock: the store
+// may be opened again.
 
 #ifndef EMDB_KV_ITERATOR_H_
 #define EMDB_KV_ITERATOR_H_

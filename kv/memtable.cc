@@ -206,18 +206,32 @@ Arena::Ref Memtable::NewNode(uint32_t level) {
   return ref;
 }
 
-void Memtable::Count(RecordKind kind) {
+void Memtable::CountRecord() {
   // One writer: a load and a store do. Release, so that a reader that sees a record counted sees it
   // linked.
   records_.store(records_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
-  if (kind == RecordKind::kDelete) {
-    deletions_.store(deletions_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  }
+}
+
+void Memtable::CountVersions(Arena::Ref newest, bool is_new_key) {
+  if (is_new_key) keys_.store(key_count() + 1, std::memory_order_relaxed);
+  const auto is_put = [this](Arena::Ref ref) {
+    return record(ref)->kind.load(std::memory_order_relaxed) == RecordKind::kPut;
+  };
+  int64_t change = 0;
+  Arena::Ref at = newest;
+  do {
+    const Arena::Ref older = record(at)->older;
+    // Of what was before the first version is supposed that the write made sense.
+    const bool was_there = older != 0 ? is_put(older) : !is_put(at);
+    change += (is_put(at) ? 1 : 0) - (was_there ? 1 : 0);
+    at = older;
+  } while (is_new_key && at != 0);
+  key_balance_.store(key_balance() + change, std::memory_order_relaxed);
 }
 
 void Memtable::Add(uint64_t seq, RecordKind kind, std::string_view key, std::string_view value) {
   Link(key, NewRecord(seq, kind, key, value));
-  Count(kind);
+  CountRecord();
 }
 
 void Memtable::Link(std::string_view key, Arena::Ref ref) {
@@ -238,7 +252,7 @@ bool Memtable::TryAppend(std::string_view key, Arena::Ref ref) {
     if (head == last && record(leaf->record(count - 1))->key() >= key) return false;
   }
   InsertEntry(leaf, count, ref, 0);
-  keys_.store(keys_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  CountVersions(ref, /*is_new_key=*/true);
   return true;
 }
 
@@ -269,12 +283,13 @@ void Memtable::Insert(std::string_view key, Arena::Ref ref) {
   (void)FindEntry(*at, at->ReadVersion(), key, &position);
   if (position.equal) {
     record(ref)->older = at->record(position.index);
+    CountVersions(ref, /*is_new_key=*/false);
     // One word: readers see the old chain or the new one, and need no new version of the node.
     at->set_record(position.index, ref);
     return;
   }
   InsertEntry(at, position.index, ref, 0);
-  keys_.store(keys_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  CountVersions(ref, /*is_new_key=*/true);
 }
 
 void Memtable::GrowRoot() {

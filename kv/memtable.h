@@ -71,8 +71,10 @@ class Memtable {
   size_t memory_bytes() const { return arena_->used_bytes(); }
   // Each exact; together not of one moment.
   uint64_t record_count() const { return records_.load(std::memory_order_relaxed); }
-  uint64_t deletion_count() const { return deletions_.load(std::memory_order_relaxed); }
   uint64_t key_count() const { return keys_.load(std::memory_order_relaxed); }
+  // By how many the table changes the number of live keys, if each first put of a key in it makes a
+  // new one and each first deletion takes one away. Void records count as what they were.
+  int64_t key_balance() const { return key_balance_.load(std::memory_order_relaxed); }
 
  private:
   friend class MemtableBuilder;
@@ -142,15 +144,17 @@ class Memtable {
   void GrowPrefix(MemtableNode* in) const;
   void SetPrefix(MemtableNode* in, size_t size) const;
   size_t SharedPrefix(const MemtableNode& in) const;
-  void Count(RecordKind kind);
+  void CountRecord();
+  // `newest` was linked: the only version that was not counted, or all of them if the key is new.
+  void CountVersions(Arena::Ref newest, bool is_new_key);
 
   const std::shared_ptr<ArenaPool> pool_;
   std::unique_ptr<Arena> arena_;
   std::atomic<Arena::Ref> root_{0};
   Arena::Ref last_leaf_ = 0;  // the writer's
   std::atomic<uint64_t> records_{0};
-  std::atomic<uint64_t> deletions_{0};
   std::atomic<uint64_t> keys_{0};
+  std::atomic<int64_t> key_balance_{0};
   std::atomic<uint64_t> end_seq_{kNotFrozen};
 };
 

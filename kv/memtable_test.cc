@@ -68,7 +68,7 @@ TEST(MemtableTest, AReaderSeesTheNewestVersionBelowItsLimit) {
   EXPECT_EQ(Get(*table, "key", 6), "deleted");
   EXPECT_EQ(Get(*table, "key", 10), "=second");
   EXPECT_EQ(table->record_count(), 3u);
-  EXPECT_EQ(table->deletion_count(), 1u);
+  EXPECT_EQ(table->key_balance(), 1);
   EXPECT_EQ(table->key_count(), 1u);
 }
 
@@ -185,7 +185,7 @@ TEST(MemtableBuilderTest, BuildsWhatAddingOneByOneWould) {
   builder.Finish();
   EXPECT_EQ(built->record_count(), one_by_one->record_count());
   EXPECT_EQ(built->key_count(), one_by_one->key_count());
-  EXPECT_EQ(built->deletion_count(), one_by_one->deletion_count());
+  EXPECT_EQ(built->key_balance(), one_by_one->key_balance());
   for (const uint64_t limit : {uint64_t{1}, uint64_t{777}, uint64_t{5000}}) {
     EXPECT_EQ(Forward(*built, limit), Forward(*one_by_one, limit));
     EXPECT_EQ(Backward(*built, limit), Forward(*one_by_one, limit));
@@ -199,6 +199,23 @@ TEST(MemtableBuilderTest, BuildsWhatAddingOneByOneWould) {
   built->Add(5001, RecordKind::kPut, "zzz", "last");
   EXPECT_EQ(Get(*built, "common/5"), "=new");
   EXPECT_EQ(Get(*built, "zzz"), "=last");
+}
+
+TEST(MemtableTest, TheKeyBalanceCountsKeysAndNotVersions) {
+  const std::shared_ptr<Memtable> table = NewMemtable();
+  uint64_t seq = 0;
+  const auto add = [&](RecordKind kind, std::string_view key) { table->Add(seq++, kind, key, ""); };
+  for (int i = 0; i < 3; ++i) add(RecordKind::kPut, "new");
+  EXPECT_EQ(table->key_balance(), 1);
+  add(RecordKind::kDelete, "new");
+  add(RecordKind::kDelete, "new");
+  EXPECT_EQ(table->key_balance(), 0);
+  add(RecordKind::kDelete, "old");
+  EXPECT_EQ(table->key_balance(), -1);
+  add(RecordKind::kPut, "old");
+  EXPECT_EQ(table->key_balance(), 0);
+  EXPECT_EQ(table->key_count(), 2u);
+  EXPECT_EQ(table->record_count(), 7u);
 }
 
 }  // namespace

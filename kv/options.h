@@ -38,7 +38,7 @@ struct Options {
   uint32_t page_size = 8192;
   uint64_t wal_segment_size = uint64_t{64} << 20;
 
-  // Null: the operating system's files. Must outlive the Db.
+  // Null: the operating system's files. Must outlive the Db and its iterators.
   Env* env = nullptr;
 };
 
@@ -48,8 +48,8 @@ struct WriteOptions {
 };
 
 struct ReadOptions {
-  // Read this state instead of the newest; must come from the same Db and outlive the read or
-  // Iterator.
+  // Read this state instead of the newest; must come from the same Db and live through
+  // the call; an Iterator keeps what it needs.
   const Snapshot* snapshot = nullptr;
   // An Iterator shows keys in [lower_bound, upper_bound); empty: no bound. Copied by NewIterator.
   std::string_view lower_bound = {};

@@ -34,17 +34,23 @@ class Pacer {
       Slow(bytes);
   }
 
+  // The arithmetic. How far a fill is beyond what a merge that has come to `progress` allows, both
+  // in parts of the whole; not positive: it is not.
+  static double Excess(double fill, double progress) { return fill - progress - kLead; }
+  // How long a write sleeps at a time that finds such an excess.
+  static uint64_t SleepMicros(double excess);
+  // How often a write of `bytes` sleeps at most.
+  static size_t MostSleeps(size_t bytes) { return (bytes / kPieceBytes + 1) * kSleepsPerPiece; }
+
  private:
   static constexpr double kLead = 0.10;
   static constexpr uint64_t kShortestSleepMicros = 30;
   static constexpr uint64_t kLongestSleepMicros = 100;
-  // A write of up to this many bytes sleeps at most once for each kSleepsPerPiece; larger ones
-  // longer.
+  // A write sleeps at most kSleepsPerPiece times for each piece of this size, and one more.
   static constexpr size_t kPieceBytes = 65536;
   static constexpr size_t kSleepsPerPiece = 10;
 
-  // How far the fill is beyond what is allowed; negative: it is not.
-  double Excess() const;
+  double CurrentExcess() const;
   void Slow(size_t bytes) const;
 
   const Parts parts_;

@@ -13,6 +13,9 @@
 //  1. Everything below visible_seq is in a memtable, durable if it asked to be, or void because it
 //  failed.
 //  2. visible_seq never goes back.
+//  3. Once a sync has failed only what is durable or void is passed. So nothing is acknowledged
+//  after it, a write that asked for no sync included; each thread makes its own write void. A
+//  failed write of the log is tried again by it and is nobody's failure but its waiter's.
 
 #ifndef EMDB_KV_PUBLISH_QUEUE_H_
 #define EMDB_KV_PUBLISH_QUEUE_H_
@@ -42,8 +45,10 @@ class PublishQueue {
   // Wait, or Resolve when the log has said what became of it.
   bool Publish(uint64_t seq, bool must_be_durable) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Waits until the unsynced write `seq` is visible.
-  void Wait(uint64_t seq) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Waits until the unsynced write `seq` is visible. If a sync has failed before that could be, it
+  // never will be: `undo` has been called, which makes its records void, and the log's error is
+  // returned.
+  absl::Status Wait(uint64_t seq, absl::FunctionRef<void()> undo) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // The log says `durable` of the write `seq` that must be durable. Returns what its caller is to
   // be told: OK, and it is visible; or an error, and it never will be: `undo` has been called,
@@ -56,13 +61,17 @@ class PublishQueue {
   void WaitUntilVisible(uint64_t seq) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  enum class State { kUnsynced, kWaitsForDisk, kVoid };
   struct Pending {
     uint64_t seq;
-    bool waits_for_disk;
+    State state;
   };
 
   // Makes visible what can be.
   void Advance() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The write will never be durable, and so never be acknowledged.
+  bool IsLost(uint64_t seq) const;
+  void MakeVoid(uint64_t seq, absl::FunctionRef<void()> undo) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   DbLog* const log_;
   // On cache lines of their own: every read loads the first.
@@ -71,7 +80,7 @@ class PublishQueue {
   Mutex mutex_;
   CondVar advanced_;
   std::deque<Pending> pending_ ABSL_GUARDED_BY(mutex_);    // by seq, ascending
-  uint64_t last_waiting_seq_ ABSL_GUARDED_BY(mutex_) = 0;  // the newest that waits_for_disk
+  uint64_t last_waiting_seq_ ABSL_GUARDED_BY(mutex_) = 0;  // the newest that waits for disk
   uint32_t sleepers_ ABSL_GUARDED_BY(mutex_) = 0;          // on advanced_
 };
 

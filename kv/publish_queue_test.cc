@@ -1,8 +1,10 @@
 #include "kv/publish_queue.h"
 
+#include <atomic>
 #include <memory>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "storage/fault_env.h"
@@ -36,10 +38,21 @@ class PublishQueueTest : public testing::Test {
     return queue_.Resolve(seq, durable, [this] { undone_++; });
   }
 
+  absl::Status Wait(uint64_t seq) {
+    return queue_.Wait(seq, [this] { undone_++; });
+  }
+
+  void Fail(FileOp op) { Fail(op, &env_); }
+  static void Fail(FileOp op, FaultEnv* env) {
+    FaultRule rule;
+    rule.matches = [op](FileOp found, std::string_view) { return found == op; };
+    env->AddRule(std::move(rule));
+  }
+
   FaultEnv env_;
   DbLog log_;
   PublishQueue queue_;
-  int undone_ = 0;
+  std::atomic<int> undone_{0};
 };
 
 TEST_F(PublishQueueTest, AnUnsyncedWriteIsVisibleAtOnce) {
@@ -63,9 +76,9 @@ TEST_F(PublishQueueTest, WhatComesBehindASyncedWriteBecomesVisibleBehindIt) {
   EXPECT_FALSE(Write(false));
   ASSERT_TRUE(log_.WaitForSeq(0).ok());
   EXPECT_EQ(queue_.visible_seq(), 0u);
-  queue_.Wait(1);
+  EXPECT_TRUE(Wait(1).ok());
   EXPECT_GE(queue_.visible_seq(), 2u);
-  queue_.Wait(3);
+  EXPECT_TRUE(Wait(3).ok());
   EXPECT_EQ(queue_.visible_seq(), 4u);
   EXPECT_TRUE(Resolve(0, absl::OkStatus()).ok());
   EXPECT_TRUE(Resolve(2, absl::OkStatus()).ok());
@@ -83,19 +96,104 @@ TEST_F(PublishQueueTest, AFailedWriteIsUndoneAndPassedOver) {
   EXPECT_TRUE(Write(false));
 }
 
-TEST_F(PublishQueueTest, TheWritesBehindAFailedOneWaitForItsOwner) {
+// After a failed sync nothing more is acknowledged, in whatever order its news get around.
+
+TEST_F(PublishQueueTest, AnUnsyncedWriteThatWaitsWhenTheSyncFailsIsRefused) {
   EXPECT_FALSE(Write(true));
   EXPECT_FALSE(Write(false));
-  FaultRule rule;
-  rule.matches = [](FileOp op, std::string_view) { return op == FileOp::kSyncData; };
-  env_.AddRule(std::move(rule));
-  std::thread behind([this] { queue_.Wait(1); });
+  Fail(FileOp::kSyncData);
+  absl::Status behind;
+  std::thread waiter([this, &behind] { behind = Wait(1); });
   const absl::Status failed = log_.WaitForSeq(0);
   EXPECT_FALSE(failed.ok());
+  EXPECT_EQ(Resolve(0, failed), failed);
+  waiter.join();
+  EXPECT_FALSE(behind.ok());
+  EXPECT_EQ(undone_, 2);
+  EXPECT_EQ(queue_.visible_seq(), 2u) << "void ones hold up nobody";
+}
+
+TEST_F(PublishQueueTest, AnUnsyncedWriteThatWaitsBehindTheFailureIsRefused) {
+  EXPECT_FALSE(Write(true));
+  EXPECT_FALSE(Write(false));
+  EXPECT_FALSE(Write(false));
+  Fail(FileOp::kSyncData);
+  const absl::Status failed = log_.WaitForSeq(0);
+  // The last one first, and before the owner of the failed one has said anything.
+  EXPECT_FALSE(Wait(2).ok());
   EXPECT_EQ(queue_.visible_seq(), 0u);
   EXPECT_EQ(Resolve(0, failed), failed);
-  behind.join();
-  EXPECT_EQ(queue_.visible_seq(), 2u);
+  EXPECT_EQ(queue_.visible_seq(), 1u) << "the next one is refused by its own thread";
+  EXPECT_FALSE(Wait(1).ok());
+  EXPECT_EQ(undone_, 3);
+  EXPECT_EQ(queue_.visible_seq(), 3u);
+}
+
+TEST_F(PublishQueueTest, AWriteThatWasAppendedBeforeTheFailureAndPublishedAfterItIsRefused) {
+  ASSERT_TRUE(log_.Append("record").ok());
+  Fail(FileOp::kSyncData);
+  EXPECT_FALSE(log_.Flush().ok());
+  EXPECT_FALSE(queue_.Publish(0, /*must_be_durable=*/false));
+  EXPECT_FALSE(Wait(0).ok());
+  EXPECT_EQ(undone_, 1);
+}
+
+TEST_F(PublishQueueTest, WhatWasDurableBeforeTheFailureIsNotRefused) {
+  EXPECT_FALSE(Write(true));
+  EXPECT_FALSE(Write(false));
+  ASSERT_TRUE(log_.Flush().ok());
+  EXPECT_FALSE(Write(true));
+  EXPECT_FALSE(Write(false));
+  Fail(FileOp::kSyncData);
+  const absl::Status failed = log_.WaitForSeq(2);
+  EXPECT_TRUE(Wait(1).ok());
+  EXPECT_TRUE(Resolve(0, absl::OkStatus()).ok());
+  EXPECT_EQ(Resolve(2, failed), failed);
+  EXPECT_FALSE(Wait(3).ok());
+  EXPECT_EQ(undone_, 2);
+}
+
+TEST_F(PublishQueueTest, AFailedWriteIsNotFinalAndRefusesOnlyItsOwner) {
+  EXPECT_FALSE(Write(true));
+  EXPECT_FALSE(Write(false));
+  Fail(FileOp::kWrite);
+  const absl::Status failed = log_.WaitForSeq(0);
+  EXPECT_FALSE(failed.ok());
+  EXPECT_FALSE(log_.failed());
+  EXPECT_EQ(Resolve(0, failed), failed);
+  EXPECT_TRUE(Wait(1).ok());
+  EXPECT_EQ(undone_, 1);
+  env_.ClearRules();
+  EXPECT_TRUE(log_.Flush().ok());
+  EXPECT_TRUE(Write(false));
+}
+
+TEST_F(PublishQueueTest, ThreadsOfAllKindsAreToldOfAFailureInAnyOrder) {
+  for (int round = 0; round < 100; ++round) {
+    FaultEnv env;
+    DbLog log(NewWal(&env));
+    PublishQueue queue(&log, 0);
+    std::atomic<int> undone{0};
+    constexpr int kWrites = 6;
+    for (int i = 0; i < kWrites; ++i) {
+      ASSERT_TRUE(log.Append("record").ok());
+      ASSERT_FALSE(queue.Publish(i, i == 0 || i == 3));
+    }
+    Fail(FileOp::kSyncData, &env);
+    std::vector<std::thread> threads;
+    for (int i = 0; i < kWrites; ++i) {
+      threads.emplace_back([&, seq = static_cast<uint64_t>((i + round) % kWrites)] {
+        const auto undo = [&undone] { undone++; };
+        const bool synced = seq == 0 || seq == 3;
+        const absl::Status told =
+            synced ? queue.Resolve(seq, log.WaitForSeq(seq), undo) : queue.Wait(seq, undo);
+        EXPECT_FALSE(told.ok()) << seq;
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(undone, kWrites);
+    EXPECT_EQ(queue.visible_seq(), static_cast<uint64_t>(kWrites));
+  }
 }
 
 TEST_F(PublishQueueTest, AFailureIsNoneIfTheRecordBecameDurableAfterAll) {

@@ -21,8 +21,8 @@ struct LogTrace {
 // Opens the files of one store. Its calls follow one another as in Open.
 class StoreOpener {
  public:
-  StoreOpener(const Options& options, Env* env, const std::string& path)
-      : options_(options), env_(env), path_(path), log_path_(Wal::PathFor(path)) {}
+  StoreOpener(const Options& options, Env* env, const std::string& path, WalVisitor redo)
+      : options_(options), env_(env), path_(path), redo_(redo), log_path_(Wal::PathFor(path)) {}
 
   absl::StatusOr<StoreFiles> Open() {
     EMDB_RETURN_IF_ERROR(LockStoreFile());
@@ -46,6 +46,7 @@ class StoreOpener {
   absl::Status ReadStoreHeader() {
     PageStoreOptions options = StoreOptions(std::nullopt);
     options.read_only = true;
+    options.cache_size_bytes = size_t{1} << 20;  // no page is read
     EMDB_ASSIGN_OR_RETURN(std::unique_ptr<PageStore> store, PageStore::Open(path_, options));
     store_id_ = store->store_id();
     store_next_seq_ = store->next_seq();
@@ -174,36 +175,35 @@ class StoreOpener {
   absl::Status OpenLog() {
     WalOptions log_options = LogOptions();
     log_options.store_id = store_id_;
-    absl::StatusOr<std::unique_ptr<Wal>> wal = Wal::Open(log_path_, log_options);
+    const auto visit = [this](uint64_t seq, std::string_view record) {
+      absl::Status status = redo_(seq, record);
+      if (status.ok()) [[likely]]
+        return status;
+      const std::string where = absl::StrCat(log_path_, ", record ", seq);
+      return Annotate(status, where);
+    };
+    absl::StatusOr<std::unique_ptr<Wal>> wal =
+        Wal::Open(log_path_, log_options, {.from_seq = store_next_seq_, .visit = visit});
     if (absl::IsNotFound(wal.status())) {
       return absl::DataLossError(absl::StrCat(log_path_, ": the log of the store ", path_,
                                               " is missing; what was written from seq ",
                                               store_next_seq_, " on is in it: restore it"));
     }
+    if (absl::IsOutOfRange(wal.status())) {
+      return absl::DataLossError(absl::StrCat(
+          wal.status().message(), ": the store ", path_, " has everything below seq ",
+          store_next_seq_, ": segments are missing or cut, or one of the two is an old copy; ",
+          "restore them"));
+    }
     if (!wal.ok()) return wal.status();
     files_.wal = *std::move(wal);
-    return CheckThatTheyMeet();
-  }
-
-  absl::Status CheckThatTheyMeet() const {
-    if (files_.wal->first_seq() > store_next_seq_) {
-      return absl::DataLossError(
-          absl::StrCat(log_path_, ": the log starts at seq ", files_.wal->first_seq(),
-                       ", but the store ", path_, " needs it from seq ", store_next_seq_,
-                       " on: segments are missing, or the store file is an old one; restore them"));
-    }
-    if (files_.wal->next_seq() < store_next_seq_) {
-      return absl::DataLossError(absl::StrCat(log_path_, ": the log ends before seq ",
-                                              files_.wal->next_seq(), ", but the store ", path_,
-                                              " has everything below seq ", store_next_seq_,
-                                              ": the log is an old one, or was cut; restore it"));
-    }
     return absl::OkStatus();
   }
 
   const Options& options_;
   Env* const env_;
   const std::string& path_;
+  const WalVisitor redo_;
   const std::string log_path_;
   // Of the store's header.
   StoreId store_id_{};
@@ -213,9 +213,9 @@ class StoreOpener {
 
 }  // namespace
 
-absl::StatusOr<StoreFiles> OpenStoreFiles(const Options& options, Env* env,
-                                          const std::string& path) {
-  return StoreOpener(options, env, path).Open();
+absl::StatusOr<StoreFiles> OpenStoreFiles(const Options& options, Env* env, const std::string& path,
+                                          WalVisitor redo) {
+  return StoreOpener(options, env, path, redo).Open();
 }
 
 }  // namespace emdb

@@ -6,7 +6,7 @@
 // was never written to is a store whose making was cut short, and is made anew; one with a log that
 // holds, or ever held, records is damage.
 //
-// Not: recovery of the log's records. See recovery.h.
+// Not: what is made of the log's records. See recovery.h.
 
 #ifndef EMDB_KV_STORE_FILES_H_
 #define EMDB_KV_STORE_FILES_H_
@@ -30,9 +30,11 @@ struct StoreFiles {
 };
 
 // NotFound, AlreadyExists, FailedPrecondition (locked, another store's log), DataLoss,
-// ResourceExhausted. `env` outlives what is returned.
-absl::StatusOr<StoreFiles> OpenStoreFiles(const Options& options, Env* env,
-                                          const std::string& path);
+// ResourceExhausted. `redo` is called for each record of the log from the page store's next_seq on,
+// in order; an error of it ends the open. What is refused is left as it was found: all files are
+// read before any of them is changed. `env` outlives what is returned.
+absl::StatusOr<StoreFiles> OpenStoreFiles(const Options& options, Env* env, const std::string& path,
+                                          WalVisitor redo);
 
 }  // namespace emdb
 

@@ -106,5 +106,15 @@ TEST(WriteBatchTest, BytesThatAreNoBatchAreDataLoss) {
   }
 }
 
+TEST(WriteBatchTest, KeyThatIsTooLongIsNoBatch) {
+  for (const size_t size : {size_t{4096}, size_t{4097}}) {
+    WriteBatch batch;
+    batch.Put(std::string(size, 'k'), "value");
+    const absl::Status status = WriteBatch::ForEach(
+        batch.encoded(), [](WriteBatch::Kind, std::string_view, std::string_view) {});
+    EXPECT_EQ(status.ok(), size == 4096) << status;
+  }
+}
+
 }  // namespace
 }  // namespace emdb

@@ -5,6 +5,8 @@
 
 #include <string_view>
 
+#include "absl/status/status.h"
+
 namespace emdb {
 
 // The changes of a checkpoint, strictly ascending by key. Views stay valid until Next.
@@ -16,6 +18,8 @@ class ChangeSource {
   virtual std::string_view key() const = 0;
   virtual std::string_view value() const = 0;  // not for deletions
   virtual bool is_deletion() const = 0;
+  // Why Valid is false: an error makes the checkpoint fail with it and change nothing.
+  virtual absl::Status status() const { return absl::OkStatus(); }
 };
 
 }  // namespace emdb

@@ -20,6 +20,9 @@ constexpr uint32_t kLongRun = 8;
 constexpr uint64_t kSmallFilePages = 4096;
 // At least this many pages at the end of the file are moved at a time.
 constexpr uint64_t kMinPagesToMove = 128;
+// One part in so many has to be free for an idle store to get shorter, and so many pages.
+constexpr uint64_t kIdleShare = 32;
+constexpr uint64_t kMinIdlePages = 32;
 
 void AppendRun(PageRun run, std::vector<PageRun>* runs) {
   if (!runs->empty() && runs->back().end() == run.first) {
@@ -249,10 +252,18 @@ absl::Status FreeSpace::SearchFromEnd() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<PageId> FreeSpace::EndToMove() {
-  if (free_pages() * 2 < file_pages_ || file_pages_ < kMinPagesToMove) return UINT32_MAX;
+bool FreeSpace::IsSparse(Shrink when) const {
+  if (when == Shrink::kWhenHalfIsFree) {
+    return free_pages() * 2 >= file_pages_ && file_pages_ >= kMinPagesToMove;
+  }
+  return free_pages() * kIdleShare >= file_pages_ && free_pages() >= kMinIdlePages;
+}
+
+absl::StatusOr<PageId> FreeSpace::EndToMove(Shrink when) {
+  if (!IsSparse(when)) return UINT32_MAX;
   EMDB_RETURN_IF_ERROR(LoadIndex());
-  const uint64_t budget = std::max(kMinPagesToMove, file_pages_ / 16);
+  if (when == Shrink::kWhenIdle) preferred_run_ = 1;
+  const uint64_t budget = std::min(std::max(kMinPagesToMove, file_pages_ / 16), free_pages() / 2);
   // What stands below could not move to a better place.
   const uint64_t lowest = used_pages_ + pending_pages_;
   uint64_t found = 0;

@@ -33,6 +33,14 @@ namespace emdb {
 
 class FreeSpace {
  public:
+  // How much has to be free for the end of the file to be moved.
+  enum class Shrink {
+    // Half of it: less will be needed by the next checkpoints, and would only go to and fro.
+    kWhenHalfIsFree,
+    // A few parts in a hundred, down to holes of a single page: nothing else is to be done.
+    kWhenIdle,
+  };
+
   // `file` outlives it.
   explicit FreeSpace(PageFile* file) : file_(file) {}
 
@@ -51,9 +59,12 @@ class FreeSpace {
 
   // From here on allocates only behind all used and pending pages, up to the next Reclaim.
   absl::Status SearchFromEnd();
-  // When most of the file is free, the page from which on all that is used should move to the
-  // front, so that the file can get shorter: a part of it at a time. UINT32_MAX otherwise.
-  absl::StatusOr<PageId> EndToMove();
+  // When much of the file is free, the page from which on all that is used should move to the
+  // front, so that the file can get shorter: a part of it at a time, and never more than there is
+  // room for. UINT32_MAX otherwise.
+  absl::StatusOr<PageId> EndToMove(Shrink when);
+  // Whether EndToMove(Shrink::kWhenIdle) would move anything.
+  bool HasSpaceToGiveBack() const { return IsSparse(Shrink::kWhenIdle); }
 
   // Writes the map, with those of its pages that stand at `move_from` or behind, and fills in the
   // header's fields on it and on the file's size, which is without the free pages at the end.
@@ -88,6 +99,7 @@ class FreeSpace {
   uint32_t chunk_pages() const { return BitmapPages(file_->page_size()); }
   absl::Status LoadIndex();
   void RestartSearch();
+  bool IsSparse(Shrink when) const;
   absl::StatusOr<Chunk*> LoadChunk(uint32_t index);
   void AddChunks(uint64_t file_pages);
 

@@ -47,7 +47,7 @@ class FreeSpaceTest : public testing::Test {
   void Commit() {
     StoreHeader next = header_;
     ++next.generation;
-    const absl::StatusOr<PageId> move_from = space_->EndToMove();
+    const absl::StatusOr<PageId> move_from = space_->EndToMove(FreeSpace::Shrink::kWhenHalfIsFree);
     ASSERT_TRUE(move_from.ok()) << move_from.status();
     const absl::Status status = space_->WriteMap(&next, *move_from);
     ASSERT_TRUE(status.ok()) << status;

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "storage/aligned_buffer.h"
@@ -160,6 +161,33 @@ absl::StatusOr<StoreHeader> ReadNewestHeader(const File& file) {
                            kDamageAdvice);
   }
   return newest;
+}
+
+absl::StatusOr<HeaderSlots> ReadHeaderSlots(const File& file) {
+  const auto read = [&file](PageId id, uint64_t offset) {
+    absl::StatusOr<Slot> slot = ReadSlot(file, id, offset);
+    return slot.ok() ? *std::move(slot) : Slot{slot.status(), {}};
+  };
+  const Slot first = read(0, 0);
+  Slot second;
+  second.status = absl::NotFoundError("");
+  // Without the first slot, the page size is what the second one says where it is found.
+  for (uint32_t size = kMinPageSize; size <= kMaxPageSize && !second.newest; size *= 2) {
+    if (first.newest && first.newest->page_size != size) continue;
+    Slot found = read(1, size);
+    const bool fits = !found.newest || (found.newest->page_size == size &&
+                                        (!first.newest || SameStore(*first.newest, *found.newest)));
+    if (!fits) found = {absl::DataLossError("it is another store's"), {}};
+    if (found.newest || Weight(found.status) > Weight(second.status)) second = std::move(found);
+  }
+  HeaderSlots slots;
+  slots.newest = first.newest ? first.newest : second.newest;
+  if (second.newest && second.newest->generation > slots.newest->generation) {
+    slots.newest = second.newest;
+  }
+  slots.status = {first.newest ? absl::OkStatus() : first.status,
+                  second.newest ? absl::OkStatus() : second.status};
+  return slots;
 }
 
 absl::Status WriteHeader(File* file, const StoreHeader& header) {

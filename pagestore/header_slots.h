@@ -13,6 +13,8 @@
 #ifndef EMDB_PAGESTORE_HEADER_SLOTS_H_
 #define EMDB_PAGESTORE_HEADER_SLOTS_H_
 
+#include <array>
+#include <optional>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -27,6 +29,15 @@ namespace emdb {
 // anything. FailedPrecondition: not a store, or of a newer format. DataLoss: a slot is damaged, or
 // the file is shorter than the header says.
 absl::StatusOr<StoreHeader> ReadNewestHeader(const File& file);
+
+// What is left of the slots of a store that may be damaged.
+struct HeaderSlots {
+  std::optional<StoreHeader> newest;              // absent: no copy is whole
+  std::array<absl::Status, kHeaderSlots> status;  // OK: a copy in the slot is whole
+};
+
+// I/O errors of a slot are in its status. Of slots of two stores the first one counts.
+absl::StatusOr<HeaderSlots> ReadHeaderSlots(const File& file);
 
 // Writes `header` to its slot; not synced. One of the first generation goes with the one before it
 // to both slots: that makes a store, or finishes making it.

@@ -197,6 +197,33 @@ size_t Walk(const char* page, uint32_t level) {
 }
 
 // With the address sanitizer, this shows that CheckNode lets nothing through that leaves the page.
+TEST(CheckNodeTest, RefusesANodeOfAnotherLevel) {
+  NodeItems items(2);
+  items.Add({"", {}, CellKind::kInline, Payload({5, 0})});
+  std::string page(kPageSize, '\0');
+  items.Build(0, 1, {9, 3}, page.data(), kPageSize);
+  EXPECT_TRUE(CheckNode(page.data(), kPageSize, 2).ok());
+  EXPECT_TRUE(absl::IsDataLoss(CheckNode(page.data(), kPageSize, 1)));
+  EXPECT_TRUE(absl::IsDataLoss(CheckNode(page.data(), kPageSize, 0)));
+}
+
+TEST(CheckNodeTest, RefusesKeysWithEqualHeadsThatAreOutOfOrder) {
+  const BuiltLeaf leaf({"same-a", "same-b"});
+  std::string page(leaf.page(), kPageSize);
+  ASSERT_TRUE(CheckNode(page.data(), kPageSize, 0).ok());
+  // All keys begin with the page's prefix; what tells these two apart is their last byte.
+  const BuiltLeaf wide({"same-a", "same-b", "zero"});
+  page.assign(wide.page(), kPageSize);
+  const size_t first = page.find("same-a");
+  const size_t second = page.find("same-b");
+  ASSERT_NE(first, std::string::npos);
+  ASSERT_NE(second, std::string::npos);
+  page[first + 5] = 'c';
+  EXPECT_TRUE(absl::IsDataLoss(CheckNode(page.data(), kPageSize, 0)));
+  page[first + 5] = 'b';
+  EXPECT_TRUE(absl::IsDataLoss(CheckNode(page.data(), kPageSize, 0))) << "two equal keys";
+}
+
 TEST(CheckNodeTest, RefusesOrMakesSafeWhateverBytesAreChanged) {
   std::cout << "seed " << kSeed << "\n";
   std::mt19937_64 random(kSeed);

@@ -248,6 +248,26 @@ void PageCache::Erase(absl::Span<const PageRun> runs) {
       }
     }
   }
+  if (erased.empty()) return;
+  Retire(std::move(erased));
+  // At once, as far as guards allow: what is about to be written would otherwise go to frames that
+  // were never touched, and take memory from the system for each page that is there twice.
+  epoch_->Reclaim();
+}
+
+void PageCache::EraseUnused(absl::Span<const PageId> ids) {
+  std::vector<uint32_t> erased;
+  {
+    MutexLock lock(&mutex_);
+    for (const PageId id : ids) {
+      const uint32_t entry = table_.Get(id);
+      if (!PageTable::IsFrame(entry)) continue;
+      const uint32_t frame = PageTable::FrameOf(entry);
+      if (uses_[frame].load(std::memory_order_relaxed) != 0) continue;
+      Unlink(frame, PageTable::kNothing);
+      erased.push_back(frame);
+    }
+  }
   Retire(std::move(erased));
 }
 

@@ -97,6 +97,9 @@ class PageCache {
   void Insert(PageId id, const char* page, bool evict);
   // Drops the pages.
   void Erase(absl::Span<const PageRun> runs);
+  // Drops those of the pages that no point reader has found here since they came: whoever wants
+  // them all the same reads the file.
+  void EraseUnused(absl::Span<const PageId> ids);
   // The pages are to be dropped before all others: only old generations use them.
   void Demote(absl::Span<const PageRun> runs);
 

@@ -97,6 +97,19 @@ TEST_F(PageCacheTest, PinnedPagesStayAndTheRestStillWorks) {
   for (PageId id = 300; id < 400; ++id) ASSERT_EQ(KeyOf(Load(id)), std::to_string(id));
 }
 
+TEST_F(PageCacheTest, EraseUnusedKeepsWhatPointReadersFound) {
+  for (const PageId id : {5, 6, 7}) Load(id);
+  Load(6);
+  Load(7, PageCache::Use::kSequential);
+  const PageId ids[] = {5, 6, 7, 8};
+  cache_->EraseUnused(ids);
+  EXPECT_FALSE(IsInMemory(5));
+  EXPECT_TRUE(IsInMemory(6));
+  EXPECT_FALSE(IsInMemory(7));
+  EXPECT_FALSE(IsInMemory(8));
+  EXPECT_EQ(KeyOf(Load(5)), "5");
+}
+
 TEST_F(PageCacheTest, AHeldGuardStopsReuseButNotReading) {
   const EpochGuard guard(&epoch_);
   for (PageId id = kFirst; id < kFirst + kFrames / 2; ++id) Load(id);
@@ -119,6 +132,12 @@ TEST_F(PageCacheTest, AScanDoesNotDriveOutWhatIsUsed) {
   uint32_t kept = 0;
   for (PageId id = kFirst; id < kFirst + kHot; ++id) kept += IsInMemory(id) ? 1 : 0;
   EXPECT_GE(kept, kHot * 9 / 10);
+}
+
+TEST_F(PageCacheTest, TheMemoryOfErasedPagesIsUsedAgainBeforeOtherIsTaken) {
+  const char* const memory = Load(7).data();
+  cache_->Erase({{7, 1}});
+  EXPECT_EQ(Load(8).data(), memory);
 }
 
 TEST_F(PageCacheTest, ErasedPagesAreReadAnew) {

@@ -61,6 +61,8 @@ absl::Status PageStore::Compact(const std::function<void()>& on_generation) {
   return impl_->Compact(on_generation);
 }
 
+absl::StatusOr<bool> PageStore::Tidy() { return impl_->Tidy(); }
+
 absl::Status PageStore::Verify(const std::function<void(uint64_t, uint64_t)>& progress) {
   return impl_->Verify(progress);
 }

@@ -147,6 +147,12 @@ class PageStore {
   // long-lived View can exchange it for a new one.
   absl::Status Compact(const std::function<void()>& on_generation = nullptr);
 
+  // Makes the file shorter by a step: moves up to a sixteenth of it from its end to free space in
+  // front, with a generation of its own, and gives back what an earlier step has left free. Views
+  // of older generations keep their pages. True if another step may find more to do; false also if
+  // only some parts in a hundred are free. Large values are not moved. Errors as of Checkpoint.
+  absl::StatusOr<bool> Tidy();
+
   // Reads every page of the newest generation and checks every invariant: checksums and identities,
   // keys in order and within their separators, counts, large values, and that each page is
   // reachable once or free. DataLoss naming file and offset of the first thing wrong. `progress`

@@ -22,7 +22,8 @@ namespace {
 constexpr char kPath[] = "dir/crash.emdb";
 constexpr uint64_t kSeed = 20240601;
 
-// Checkpoints, one of which is a Compact, and the state after each: states[i] after i of them.
+// Checkpoints, each with a Tidy behind it, and one of them a Compact; and the state after each:
+// states[i] after i of them.
 class Workload {
  public:
   Workload() : states_(1) {
@@ -38,7 +39,8 @@ class Workload {
   const Model& state(size_t steps_done) const { return states_[steps_done]; }
   absl::Status Step(PageStore* store, size_t step) const {
     if (step == 3) return store->Compact();
-    return Apply(store, step + 1, steps_[step]);
+    const absl::Status status = Apply(store, step + 1, steps_[step]);
+    return status.ok() ? store->Tidy().status() : status;
   }
 
  private:

@@ -148,12 +148,12 @@ TEST_F(PageStoreDamageTest, OneDamagedHeaderCopyIsMendedByOpening) {
 }
 
 TEST_F(PageStoreDamageTest, ADestroyedHeaderSlotIsReportedWhicheverItIs) {
-  const std::string garbage(kPageSize, '\x5a');
-  for (uint64_t offset = 0; offset < 2 * kPageSize; offset += kPageSize) {
-    ASSERT_TRUE(file_->WriteAt(offset, garbage).ok());
-    const auto store = Reopen();
-    EXPECT_FALSE(store.ok());
-    ASSERT_TRUE(file_->WriteAt(offset, std::string_view(bytes_).substr(offset, kPageSize)).ok());
+  for (const char fill : {'\x5a', '\0'}) {
+    for (uint64_t offset = 0; offset < 2 * kPageSize; offset += kPageSize) {
+      ASSERT_TRUE(file_->WriteAt(offset, std::string(kPageSize, fill)).ok());
+      EXPECT_FALSE(Reopen().ok()) << "slot at " << offset << " filled with " << int{fill};
+      ASSERT_TRUE(file_->WriteAt(offset, std::string_view(bytes_).substr(offset, kPageSize)).ok());
+    }
   }
 }
 

@@ -111,6 +111,28 @@ absl::Status PageStoreImpl::Compact(const std::function<void()>& on_generation) 
   return write([&none](TreeWriter* writer) { return writer->Merge(&none, nullptr); });
 }
 
+absl::StatusOr<bool> PageStoreImpl::Tidy() {
+  MutexLock lock(&writer_mutex_);
+  EMDB_RETURN_IF_ERROR(CheckWritable());
+  Reclaim();
+  if (!free_space_.HasSpaceToGiveBack()) return false;
+  const PageRef root_before = header_.root;
+  const uint32_t pages_before = header_.file_pages;
+  NoChanges none;
+  shrink_ = FreeSpace::Shrink::kWhenIdle;
+  const absl::Status status = WriteGeneration(
+      header_.next_seq, [&none](TreeWriter* writer) { return writer->Merge(&none, nullptr); });
+  shrink_ = FreeSpace::Shrink::kWhenHalfIsFree;
+  EMDB_RETURN_IF_ERROR(status);
+  // What a step moves away, the next one cuts off: unless a View still reads it, or what could not
+  // be moved stands behind it.
+  const bool got_shorter = header_.file_pages < pages_before;
+  const bool moved = header_.root != root_before;
+  const bool more = got_shorter || (moved && !tidy_is_waiting_);
+  tidy_is_waiting_ = moved && !got_shorter;
+  return more;
+}
+
 void PageStoreImpl::Reclaim() {
   cache_.Erase(free_space_.Reclaim(registry_->Oldest(header_.generation)));
 }
@@ -139,7 +161,7 @@ absl::Status PageStoreImpl::WriteGeneration(uint64_t next_seq, const MakeTree& m
 
 absl::Status PageStoreImpl::WritePages(const MakeTree& make, PageWriter* writer,
                                        StoreHeader* header) {
-  EMDB_ASSIGN_OR_RETURN(const PageId move_from, free_space_.EndToMove());
+  EMDB_ASSIGN_OR_RETURN(const PageId move_from, free_space_.EndToMove(shrink_));
   TreeWriter tree_writer(TreeOf(header_), {&free_space_, writer, header->generation, move_from});
   EMDB_ASSIGN_OR_RETURN(const TreeBuilder::Root root, make(&tree_writer));
   const TreeWriter::Difference& difference = tree_writer.difference();

@@ -45,6 +45,7 @@ class PageStoreImpl {
                           const TreeWriter::Progress& progress) ABSL_LOCKS_EXCLUDED(writer_mutex_);
   absl::Status Compact(const std::function<void()>& on_generation)
       ABSL_LOCKS_EXCLUDED(writer_mutex_);
+  absl::StatusOr<bool> Tidy() ABSL_LOCKS_EXCLUDED(writer_mutex_);
   absl::Status Verify(const std::function<void(uint64_t, uint64_t)>& progress)
       ABSL_LOCKS_EXCLUDED(writer_mutex_);
   absl::StatusOr<std::string> DescribePage(uint64_t id);
@@ -92,6 +93,10 @@ class PageStoreImpl {
   StoreHeader header_ ABSL_GUARDED_BY(writer_mutex_);
   absl::Status poison_ ABSL_GUARDED_BY(writer_mutex_);
   bool closed_ ABSL_GUARDED_BY(writer_mutex_) = false;
+  // When the generation being written moves the end of the file to the front.
+  FreeSpace::Shrink shrink_ ABSL_GUARDED_BY(writer_mutex_) = FreeSpace::Shrink::kWhenHalfIsFree;
+  // The last Tidy moved pages, and the file did not get shorter yet.
+  bool tidy_is_waiting_ ABSL_GUARDED_BY(writer_mutex_) = false;
 
   mutable Mutex state_mutex_;
   std::shared_ptr<const ViewState> current_ ABSL_GUARDED_BY(state_mutex_);

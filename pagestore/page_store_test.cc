@@ -239,6 +239,47 @@ TEST_F(PageStoreTest, DeletionsShrinkTheFile) {
   ExpectVerified();
 }
 
+TEST_F(PageStoreTest, TidyMovesTheEndOfTheFileToTheFrontStepByStep) {
+  // A second tree behind the first, which then is free.
+  const Changes load = Ascending(0, 200000, 100);
+  Put(load);
+  Put(load);
+  const uint64_t before = FileBytes();
+  int steps = 0;
+  uint64_t longest_step = 0;
+  for (bool more = true; more; ++steps) {
+    ASSERT_LT(steps, 100);
+    const uint64_t written = store_->stats().pages_written;
+    const absl::StatusOr<bool> result = store_->Tidy();
+    ASSERT_TRUE(result.ok()) << result.status();
+    more = *result;
+    longest_step = std::max(longest_step, store_->stats().pages_written - written);
+  }
+  EXPECT_GT(steps, 3);
+  const PageStoreStats stats = store_->stats();
+  EXPECT_LE(longest_step, before / stats.page_size_bytes / 8);
+  EXPECT_LT(FileBytes(), before * 6 / 10);
+  EXPECT_LT(FileBytes(), stats.live_pages * stats.page_size_bytes * 105 / 100);
+  EXPECT_EQ(stats.records, 200000u);
+  ExpectVerified();
+}
+
+TEST_F(PageStoreTest, TidyEndsWhileAViewKeepsPagesAndGoesOnAfterwards) {
+  const Changes load = Ascending(0, 50000, 100);
+  Put(load);
+  Put(load);
+  const uint64_t before = FileBytes();
+  {
+    const View view = store_->GetView();
+    for (int steps = 0; *store_->Tidy(); ++steps) ASSERT_LT(steps, 100);
+    EXPECT_EQ(FileBytes(), before);
+    EXPECT_EQ(ReadForward(view)->size(), 50000u);
+  }
+  for (int steps = 0; *store_->Tidy() || steps < 2; ++steps) ASSERT_LT(steps, 100);
+  EXPECT_LT(FileBytes(), before * 7 / 10);
+  ExpectVerified();
+}
+
 TEST_F(PageStoreTest, PagesThatEmptyOutAreMergedWithTheirNeighbours) {
   Put(Ascending(0, 20000, 100));
   // Nineteen of twenty records go, everywhere.

@@ -20,12 +20,11 @@ PageWriter::PageWriter(PageFile* file, FreeSpace* free_space, PageCache* cache)
       cache_(cache),
       page_size_(file->page_size()),
       capacity_(static_cast<uint32_t>(kBufferBytes / page_size_)),
-      buffer_(kBufferBytes) {}
+      behind_(file, kBufferBytes) {}
 
 absl::Status PageWriter::Flush() {
   if (gathered_ == 0) return absl::OkStatus();
-  const std::string_view pages(buffer_.data(), size_t{gathered_} * page_size_);
-  EMDB_RETURN_IF_ERROR(file_->WriteRun(gathered_first_, pages));
+  EMDB_RETURN_IF_ERROR(behind_.Write(gathered_first_, size_t{gathered_} * page_size_));
   pages_written_ += gathered_;
   gathered_ = 0;
   return absl::OkStatus();
@@ -45,7 +44,7 @@ absl::StatusOr<PageWriter::Slot> PageWriter::Reserve(uint32_t count) {
   if (gathered_ + count > capacity_ || run_.count < count) EMDB_RETURN_IF_ERROR(Flush());
   if (run_.count < count) EMDB_RETURN_IF_ERROR(TakeRun(count));
   if (gathered_ == 0) gathered_first_ = run_.first;
-  const Slot slot = {run_.first, buffer_.data() + size_t{gathered_} * page_size_};
+  const Slot slot = {run_.first, behind_.buffer() + size_t{gathered_} * page_size_};
   gathered_ += count;
   run_.first += count;
   run_.count -= count;
@@ -78,10 +77,11 @@ absl::Status PageWriter::WriteLongValue(std::string_view value, PageRun run) {
     const uint32_t pages = static_cast<uint32_t>(std::min<uint64_t>(capacity_, run.end() - at));
     const size_t bytes = size_t{pages} * page_size_;
     const size_t copied = std::min(bytes, value.size());
-    std::memcpy(buffer_.data(), value.data(), copied);
-    std::memset(buffer_.data() + copied, 0, bytes - copied);
+    char* const buffer = behind_.buffer();
+    std::memcpy(buffer, value.data(), copied);
+    std::memset(buffer + copied, 0, bytes - copied);
     value.remove_prefix(copied);
-    EMDB_RETURN_IF_ERROR(file_->WriteRun(at, std::string_view(buffer_.data(), bytes)));
+    EMDB_RETURN_IF_ERROR(behind_.Write(at, bytes));
     pages_written_ += pages;
     at += pages;
   }
@@ -90,6 +90,7 @@ absl::Status PageWriter::WriteLongValue(std::string_view value, PageRun run) {
 
 absl::Status PageWriter::Finish() {
   EMDB_RETURN_IF_ERROR(Flush());
+  EMDB_RETURN_IF_ERROR(behind_.Finish());
   if (run_.count > 0) EMDB_RETURN_IF_ERROR(free_space_->GiveBack(run_));
   run_ = {};
   return absl::OkStatus();

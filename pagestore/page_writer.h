@@ -1,5 +1,6 @@
 // PageWriter: gives new pages a place in free space and writes them, gathered, in large pieces. For
-// one checkpoint, by one thread; nothing is synced.
+// one checkpoint, by one thread; nothing is synced. The writing itself goes on behind the caller's
+// back (write_behind.h): Finish waits for it, and reports what went wrong.
 //
 // Pages get consecutive numbers in the order they are asked for, as far as free space has runs, so
 // that what is written together can be read together.
@@ -17,7 +18,7 @@
 #include "pagestore/page_cache.h"
 #include "pagestore/page_file.h"
 #include "pagestore/page_format.h"
-#include "storage/aligned_buffer.h"
+#include "pagestore/write_behind.h"
 
 namespace emdb {
 
@@ -35,7 +36,7 @@ class PageWriter {
   absl::StatusOr<Slot> NextPage() { return Reserve(1); }
   // Writes a large value to an extent of its own.
   absl::StatusOr<ExtentRef> WriteValue(std::string_view value);
-  // Writes what is gathered and gives unused pages back.
+  // Writes what is gathered, waits until all is written, and gives unused pages back.
   absl::Status Finish();
 
   // All pages that were given a place, also after an error.
@@ -52,10 +53,10 @@ class PageWriter {
   FreeSpace* const free_space_;
   PageCache* const cache_;
   const uint32_t page_size_;
-  const uint32_t capacity_;  // pages of buffer_
-  AlignedBuffer buffer_;
+  const uint32_t capacity_;  // pages of a buffer
+  WriteBehind behind_;
   PageId gathered_first_ = kNoPage;
-  uint32_t gathered_ = 0;  // pages in buffer_, to go to gathered_first_ and on
+  uint32_t gathered_ = 0;  // pages in behind_.buffer(), to go to gathered_first_ and on
   PageRun run_;            // placed, not yet handed out; begins behind the gathered pages
   std::vector<PageRun> placed_;
   uint64_t pages_written_ = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "pagestore/value_reader.h"
 #include "storage/status.h"
@@ -12,6 +13,15 @@ namespace {
 
 constexpr uint32_t kReadAheadBytes = 1 << 20;
 constexpr uint64_t kProgressInterval = 1024;
+// Leaves that leave the cache together: they wait for readers together.
+constexpr size_t kMergedAtOnce = 64;
+
+// A key for a message.
+std::string Shown(std::string_view key) {
+  constexpr size_t kMaxShown = 64;
+  const std::string_view rest = key.size() > kMaxShown ? "..." : "";
+  return absl::StrCat("\"", absl::CHexEscape(ToAbsl(key.substr(0, kMaxShown))), "\"", ToAbsl(rest));
+}
 
 }  // namespace
 
@@ -25,7 +35,9 @@ absl::StatusOr<TreeBuilder::Root> TreeWriter::Merge(ChangeSource* changes,
                                                     const Progress& progress) {
   changes_ = changes;
   progress_ = &progress;
-  return Run();
+  EMDB_ASSIGN_OR_RETURN(const TreeBuilder::Root root, Run());
+  EMDB_RETURN_IF_ERROR(changes->status());
+  return root;
 }
 
 absl::StatusOr<TreeBuilder::Root> TreeWriter::Rewrite() {
@@ -127,7 +139,19 @@ absl::Status TreeWriter::MergeChild(const InnerView& node, uint32_t index, uint3
   for (uint32_t i = index; i < end; ++i) wanted_.push_back(node.child(i));
   EMDB_ASSIGN_OR_RETURN(const char* page, ReadLeaf(wanted_));
   EMDB_RETURN_IF_ERROR(MergeLeaf(page, bounds));
-  return target_.free_space->Free({ref.id, 1});
+  return FreeLeaf(ref.id);
+}
+
+// A leaf that nobody reads makes room in the cache for the one that takes its place, so that a load
+// does not hold two trees in memory.
+absl::Status TreeWriter::FreeLeaf(PageId id) {
+  if (leaf_pin_.data() != nullptr) merged_.push_back(id);
+  leaf_pin_.Reset();
+  if (merged_.size() >= kMergedAtOnce) {
+    tree_.cache->EraseUnused(merged_);
+    merged_.clear();
+  }
+  return target_.free_space->Free({id, 1});
 }
 
 absl::StatusOr<const char*> TreeWriter::ReadLeaf(absl::Span<const PageRef> refs) {
@@ -216,7 +240,8 @@ absl::Status TreeWriter::CheckChange() const {
         absl::StrCat("a key of ", key.size(), " bytes, expected 1 to ", kMaxKeySize));
   }
   if (key <= last_change_key_) {
-    return absl::InvalidArgumentError("changes whose keys do not ascend");
+    return absl::InvalidArgumentError(absl::StrCat("keys that do not ascend: ", Shown(key),
+                                                   " comes behind ", Shown(last_change_key_)));
   }
   if (!changes_->is_deletion() && changes_->value().size() > kMaxValueSize) {
     return absl::InvalidArgumentError(absl::StrCat("a value of ", changes_->value().size(),

@@ -80,6 +80,8 @@ class TreeWriter {
   bool IsTouched(const std::optional<std::string_view>& upper) const;
   absl::StatusOr<PagePin> LoadInner(PageRef ref, uint32_t level);
   absl::StatusOr<const char*> ReadLeaf(absl::Span<const PageRef> refs);
+  // Frees the leaf, which has been merged.
+  absl::Status FreeLeaf(PageId id);
   absl::Status CopyRecords(const LeafView& leaf, uint32_t begin, uint32_t end);
   absl::Status DropRecord(const LeafView& leaf, uint32_t index);
   absl::Status AddChange();
@@ -103,6 +105,7 @@ class TreeWriter {
   PagePin leaf_pin_;
   std::vector<PageRef> wanted_;  // the leaf to read and those behind it
   PageRef expected_leaf_;        // the one behind the last that was read
+  std::vector<PageId> merged_;   // leaves of the cache that are done with
 
   Difference difference_;
 };

@@ -6,33 +6,31 @@
 namespace emdb {
 namespace {
 
-absl::Status Damaged(const LogSnapshot& snapshot, const LogPiece& piece,
-                     const FrameReader& reader) {
+absl::Status Damaged(const LogPiece& piece, std::string_view path, const FrameReader& reader) {
   const bool in_file = piece.segment != nullptr;
-  return CorruptionError(in_file ? piece.segment->path() : snapshot.path,
+  return CorruptionError(in_file ? piece.segment->path() : std::string(path),
                          in_file ? piece.segment->OffsetOf(reader.lsn()) : reader.lsn(),
                          reader.problem(),
                          "restore the log from a backup, or salvage what is left");
 }
 
-absl::Status ReplayPiece(const LogSnapshot& snapshot, const LogPiece& piece, uint64_t from_seq,
-                         absl::FunctionRef<absl::Status(uint64_t, std::string_view)> visit) {
+}  // namespace
+
+absl::Status ReplayPiece(const LogPiece& piece, std::string_view path, uint64_t from_seq,
+                         WalVisitor visit) {
   FrameReader reader = piece.segment != nullptr ? FrameReader(piece.segment.get(), piece.range)
                                                 : FrameReader(piece.bytes, piece.range);
   Frame frame;
   while (!reader.AtEnd()) {
     EMDB_ASSIGN_OR_RETURN(const bool found, reader.Next(&frame));
-    if (!found) return Damaged(snapshot, piece, reader);
+    if (!found) return Damaged(piece, path, reader);
     if (frame.header.kind != FrameKind::kRecord || frame.header.seq < from_seq) continue;
     EMDB_RETURN_IF_ERROR(visit(frame.header.seq, frame.payload));
   }
   return absl::OkStatus();
 }
 
-}  // namespace
-
-absl::Status ReplaySnapshot(const LogSnapshot& snapshot, uint64_t from_seq,
-                            absl::FunctionRef<absl::Status(uint64_t, std::string_view)> visit) {
+absl::Status ReplaySnapshot(const LogSnapshot& snapshot, uint64_t from_seq, WalVisitor visit) {
   if (from_seq < snapshot.first_seq) {
     return absl::OutOfRangeError(absl::StrCat(snapshot.path, ": replay from seq ", from_seq,
                                               ": the first seq that is kept is ",
@@ -42,7 +40,7 @@ absl::Status ReplaySnapshot(const LogSnapshot& snapshot, uint64_t from_seq,
     const bool ends_before =
         i + 1 < snapshot.pieces.size() && snapshot.pieces[i + 1].range.seq <= from_seq;
     if (ends_before) continue;
-    EMDB_RETURN_IF_ERROR(ReplayPiece(snapshot, snapshot.pieces[i], from_seq, visit));
+    EMDB_RETURN_IF_ERROR(ReplayPiece(snapshot.pieces[i], snapshot.path, from_seq, visit));
   }
   return absl::OkStatus();
 }

@@ -10,9 +10,9 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "wal/frame_reader.h"
+#include "wal/options.h"
 #include "wal/segment.h"
 
 namespace emdb {
@@ -29,9 +29,13 @@ struct LogSnapshot {
   std::vector<LogPiece> pieces;  // in order of seq, without gaps
 };
 
+// Calls `visit` for the records of `piece` with a seq of at least `from_seq`, in order. DataLoss,
+// naming the file (of a piece in memory: `path`), if a frame is damaged.
+absl::Status ReplayPiece(const LogPiece& piece, std::string_view path, uint64_t from_seq,
+                         WalVisitor visit);
+
 // Wal::Replay on `snapshot`. Not under a lock that `visit` may need.
-absl::Status ReplaySnapshot(const LogSnapshot& snapshot, uint64_t from_seq,
-                            absl::FunctionRef<absl::Status(uint64_t, std::string_view)> visit);
+absl::Status ReplaySnapshot(const LogSnapshot& snapshot, uint64_t from_seq, WalVisitor visit);
 
 }  // namespace emdb
 

@@ -12,16 +12,14 @@
 namespace emdb {
 namespace {
 
-// Files quadruple in size until they are as large as asked for.
-SegmentPreparer::Sizes PreparerSizes(const WalOptions& options, const RecoveredLog& log) {
-  const uint64_t last = log.segments.back()->header().file_bytes();
-  return {.next_capacity_bytes = 4 * last - kSegmentBlockBytes,
-          .full_capacity_bytes = FullCapacityBytes(options)};
+SegmentSize SizeOfNext(const WalOptions& options, const SegmentHeader& last) {
+  return SegmentSize({FirstCapacityBytes(options), FullCapacityBytes(options)},
+                     last.capacity_bytes);
 }
 
 TailSegment SegmentOfTail(const RecoveredLog& log) {
   TailSegment segment = TailSegment::Of(log.segments.back()->header());
-  if (log.report.was_clean) segment.salt = log.end_salt;
+  if (log.was_closed) segment.salt = log.end_salt;
   return segment;
 }
 
@@ -37,13 +35,14 @@ LogWriter::LogWriter(LogFiles* files, const WalOptions& options, RecoveredLog lo
     : files_(files),
       env_(files->env()),
       options_(options),
-      preparer_(files, Segment::AccessFor(options.io_mode), PreparerSizes(options, log)),
+      preparer_(files, Segment::AccessFor(options.io_mode)),
       durable_seq_(log.next_seq),
       output_(files, log.segments.back()),
       buffer_(std::move(log.buffer), SegmentOfTail(log), log.end_lsn, log.next_seq),
       segments_(std::move(log.segments)),
       active_salt_(buffer_.segment().salt),
       tail_header_(segments_.back()->header()),
+      size_(SizeOfNext(options, tail_header_)),
       written_{log.end_lsn, log.next_seq},
       durable_lsn_(log.end_lsn),
       witnessed_seq_(log.next_seq),
@@ -56,7 +55,7 @@ absl::StatusOr<std::unique_ptr<LogWriter>> LogWriter::Start(LogFiles* files,
   const uint64_t block_lsn = RoundDownToBlock(log.end_lsn);
   std::string block(log.end_lsn - block_lsn, '\0');
   EMDB_RETURN_IF_ERROR(log.segments.back()->Read(block_lsn, block.size(), block.data()));
-  const bool resumes = log.report.was_clean;
+  const bool resumes = log.was_closed;
   std::unique_ptr<LogWriter> writer(new LogWriter(files, options, std::move(log)));
   {
     MutexLock lock(&writer->mutex_);
@@ -153,7 +152,7 @@ void LogWriter::NoteAppend(uint64_t payload_bytes) {
   bytes_appended_ += payload_bytes;
   if (buffer_.tail_lsn() >= prepare_at_lsn_) [[unlikely]] {
     prepare_at_lsn_ = UINT64_MAX;
-    preparer_.Request();
+    preparer_.Request(size_.CapacityAfter(tail_bytes()));
   }
 }
 

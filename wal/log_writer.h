@@ -47,6 +47,7 @@
 #include "wal/options.h"
 #include "wal/recovery.h"
 #include "wal/segment_preparer.h"
+#include "wal/segment_size.h"
 #include "wal/segment_writer.h"
 #include "wal/wal.h"
 
@@ -82,6 +83,8 @@ class LogWriter {
   uint64_t first_seq() const ABSL_LOCKS_EXCLUDED(mutex_);
   // Acquire: who sees a seq as durable sees what its durability stands for.
   uint64_t durable_seq() const { return durable_seq_.load(std::memory_order_acquire); }
+  // Acquire: who sees it sees the last durable_seq.
+  bool failed() const { return failed_.load(std::memory_order_acquire); }
   WalStats stats() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -117,6 +120,10 @@ class LogWriter {
   absl::Status MakeRoom(uint64_t payload_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status WaitForSpace() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status BeginSegment(uint64_t min_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void BeginIn(std::shared_ptr<Segment> segment) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  uint64_t tail_bytes() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return buffer_.tail_lsn() - tail_header_.base_lsn;
+  }
   void NoteAppend(uint64_t payload_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<uint64_t> FinishAppendAndUnlock(uint64_t seq) ABSL_UNLOCK_FUNCTION(mutex_);
   absl::StatusOr<uint64_t> AppendLarge(std::string_view record, uint32_t payload_crc)
@@ -147,7 +154,15 @@ class LogWriter {
   void RunCallbacks() ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status StartOver(uint64_t first_seq, std::vector<std::shared_ptr<Segment>>* dropped)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status DropFiles(std::vector<std::shared_ptr<Segment>> dropped) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Segments that are no part of the log any more.
+  struct Dropped {
+    std::vector<std::shared_ptr<Segment>> segments;
+    SegmentSize size;  // what suits the log
+    bool log_is_busy = false;
+  };
+  absl::Status DropFiles(Dropped dropped) ABSL_LOCKS_EXCLUDED(mutex_);
+  bool CanShrink() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status ShrinkIfEmpty() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // The flusher thread.
   void RunFlusher() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -169,6 +184,7 @@ class LogWriter {
   SegmentPreparer preparer_;
   CommitQueue::Words words_;
   std::atomic<uint64_t> durable_seq_;
+  std::atomic<bool> failed_{false};  // failure_ is not OK
   std::atomic<uint32_t> flusher_word_{0};
   std::thread flusher_;
   SegmentWriter output_;  // of the owner of the I/O
@@ -183,6 +199,7 @@ class LogWriter {
   std::deque<Rotation> rotations_ ABSL_GUARDED_BY(mutex_);
   uint64_t active_salt_ ABSL_GUARDED_BY(mutex_);       // of frames at written_
   SegmentHeader tail_header_ ABSL_GUARDED_BY(mutex_);  // of the segment the tail is in
+  SegmentSize size_ ABSL_GUARDED_BY(mutex_);           // of segments to come
   SegmentEnd written_ ABSL_GUARDED_BY(mutex_);
   uint64_t durable_lsn_ ABSL_GUARDED_BY(mutex_);
   uint64_t witnessed_seq_ ABSL_GUARDED_BY(mutex_);

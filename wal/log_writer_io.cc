@@ -143,6 +143,8 @@ void LogWriter::NoteFailure(const Cycle& cycle, const absl::Status& status) {
   write_behind_ = false;
   if (output_.failed()) {
     if (failure_.ok()) failure_ = status;
+    // Release: see failed(). Before anyone is told.
+    failed_.store(true, std::memory_order_release);
     callbacks_.Complete(UINT64_MAX, failure_);
     return;
   }

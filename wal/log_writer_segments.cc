@@ -19,18 +19,24 @@ absl::Status LogWriter::BeginSegment(uint64_t min_bytes) {
   if (!buffer_.CanStartSegment()) return WaitForSpace();
   std::shared_ptr<Segment> segment = preparer_.TryTake(min_bytes);
   if (segment == nullptr) {
+    const uint64_t good_bytes = size_.CapacityAfter(tail_bytes());
     mutex_.Unlock();
-    absl::Status status = preparer_.Await(min_bytes);
+    absl::Status status = preparer_.Await({.min_bytes = min_bytes, .good_bytes = good_bytes});
     mutex_.Lock();
     return status;
   }
+  size_.NoteEnd(tail_bytes());
+  BeginIn(std::move(segment));
+  return absl::OkStatus();
+}
+
+void LogWriter::BeginIn(std::shared_ptr<Segment> segment) {
   const SegmentEnd end = {buffer_.tail_lsn(), buffer_.next_seq()};
   tail_header_ = HeaderAfter(tail_header_, end, NextSalt(buffer_.segment().salt),
                              segment->header().capacity_bytes);
   rotations_.push_back({std::move(segment), tail_header_, end, bytes_appended_});
   buffer_.StartSegment(TailSegment::Of(tail_header_));
   prepare_at_lsn_ = tail_header_.base_lsn + tail_header_.capacity_bytes / 2;
-  return absl::OkStatus();
 }
 
 absl::StatusOr<uint64_t> LogWriter::Rotate() {
@@ -54,12 +60,12 @@ absl::StatusOr<uint64_t> LogWriter::Rotate() {
 }
 
 absl::Status LogWriter::TruncateBefore(uint64_t seq) {
-  std::vector<std::shared_ptr<Segment>> dropped;
   mutex_.Lock();
   AcquireIo();
   absl::Status status = CheckWritable();
   // Segments that were begun but not made yet are made, so that those in front of them count.
   if (status.ok()) status = WriteOut({buffer_.tail_lsn(), buffer_.next_seq()});
+  Dropped dropped = {.segments = {}, .size = size_};
   size_t first = 0;
   while (first + 1 < segments_.size() && segments_[first + 1]->header().first_seq <= seq) ++first;
   if (status.ok() && first > 0) {
@@ -69,23 +75,25 @@ absl::Status LogWriter::TruncateBefore(uint64_t seq) {
     mutex_.Lock();
     if (status.ok()) {
       const auto end = segments_.begin() + static_cast<ptrdiff_t>(first);
-      dropped.assign(segments_.begin(), end);
+      dropped.segments.assign(segments_.begin(), end);
       segments_.erase(segments_.begin(), end);
     }
   }
+  dropped.log_is_busy = tail_bytes() >= tail_header_.capacity_bytes / 2;
   FinishCycleAndUnlock(Cycle{}, status);
-  if (!status.ok()) return status;
-  return DropFiles(std::move(dropped));
+  EMDB_RETURN_IF_ERROR(status);
+  EMDB_RETURN_IF_ERROR(DropFiles(std::move(dropped)));
+  return ShrinkIfEmpty();
 }
 
-absl::Status LogWriter::DropFiles(std::vector<std::shared_ptr<Segment>> dropped) {
-  if (dropped.empty()) return absl::OkStatus();
+absl::Status LogWriter::DropFiles(Dropped dropped) {
   std::shared_ptr<Segment> recycled;
-  for (std::shared_ptr<Segment>& segment : dropped) {
+  for (std::shared_ptr<Segment>& segment : dropped.segments) {
     // Nobody gets at it any more, so if nobody else has it now, nobody reads it.
     const bool unused = segment.use_count() == 1;
     const std::string path = segment->path();
-    if (unused && recycled == nullptr && preparer_.Wants(segment->header().capacity_bytes)) {
+    const bool suits = dropped.size.Suits(segment->header().capacity_bytes);
+    if (unused && suits && recycled == nullptr && preparer_.HasPlace()) {
       const std::string spare_path = files_->NewSparePath();
       EMDB_RETURN_IF_ERROR(files_->Rename(path, spare_path));
       segment->set_path(spare_path);
@@ -96,9 +104,48 @@ absl::Status LogWriter::DropFiles(std::vector<std::shared_ptr<Segment>> dropped)
   }
   // Before the file is used again: under its old name it would be taken for a damaged part of the
   // log.
-  EMDB_RETURN_IF_ERROR(files_->SyncDirectory());
-  if (recycled == nullptr || preparer_.Offer(recycled)) return absl::OkStatus();
-  return files_->Remove(recycled->path());
+  if (!dropped.segments.empty()) EMDB_RETURN_IF_ERROR(files_->SyncDirectory());
+  if (recycled != nullptr && !preparer_.Offer(recycled)) {
+    EMDB_RETURN_IF_ERROR(files_->Remove(recycled->path()));
+  }
+  // With segments that fill up before those in front of them are dropped, two spares are in use in
+  // turn; otherwise the second one would only take space.
+  preparer_.GiveBack(
+      {.max_capacity_bytes = dropped.size.max_spare_bytes(), .only_one = !dropped.log_is_busy});
+  return absl::OkStatus();
+}
+
+// True if no record is kept, and the file that the next one goes to is larger than it must be.
+bool LogWriter::CanShrink() const {
+  return failure_.ok() && segments_.size() == 1 && rotations_.empty() && buffer_.SegmentIsEmpty() &&
+         tail_header_.capacity_bytes > size_.first_capacity_bytes();
+}
+
+// An empty log takes as little space as a new one.
+absl::Status LogWriter::ShrinkIfEmpty() {
+  uint64_t small_bytes = 0;
+  {
+    MutexLock lock(&mutex_);
+    if (!CanShrink()) return absl::OkStatus();
+    size_.StartOver();
+    small_bytes = size_.first_capacity_bytes();
+  }
+  preparer_.GiveBack({.max_capacity_bytes = small_bytes});
+  // Without a small file the log goes on in the large one.
+  if (!preparer_.Await({.good_bytes = small_bytes}).ok()) return absl::OkStatus();
+  mutex_.Lock();
+  AcquireIo();
+  absl::Status status;
+  // Records may have come in meanwhile: then the file is ready for when this one is full.
+  if (CanShrink() && buffer_.CanStartSegment()) {
+    std::shared_ptr<Segment> small = preparer_.TryTake(0);
+    if (small != nullptr) {
+      BeginIn(std::move(small));
+      status = WriteOut({buffer_.tail_lsn(), buffer_.next_seq()});
+    }
+  }
+  FinishCycleAndUnlock(Cycle{}, status);
+  return status;
 }
 
 absl::Status LogWriter::Truncate(uint64_t first_seq) {
@@ -124,12 +171,16 @@ absl::Status LogWriter::Truncate(uint64_t first_seq) {
 // Puts an empty segment in place of the log. *dropped are the segments whose files are left.
 absl::Status LogWriter::StartOver(uint64_t first_seq,
                                   std::vector<std::shared_ptr<Segment>>* dropped) {
+  size_.StartOver();
+  const uint64_t small_bytes = size_.first_capacity_bytes();
   std::shared_ptr<Segment> segment;
-  while ((segment = preparer_.TryTake(0)) == nullptr) {
+  while (segment == nullptr) {
     mutex_.Unlock();
-    const absl::Status status = preparer_.Await(0);
+    preparer_.GiveBack({.max_capacity_bytes = small_bytes});
+    const absl::Status status = preparer_.Await({.good_bytes = small_bytes});
     mutex_.Lock();
     EMDB_RETURN_IF_ERROR(status);
+    segment = preparer_.TryTake(0);
   }
   const SegmentHeader header = {.store_id = tail_header_.store_id,
                                 .salt = RandomSalt(env_),

@@ -1,4 +1,5 @@
-// FlushPolicy, IoMode and WalOptions: how a log is opened. Plain values, checked by Wal::Open.
+// FlushPolicy, IoMode, WalOptions and WalRedo: how a log is opened. Plain values, checked by
+// Wal::Open.
 
 #ifndef EMDB_WAL_OPTIONS_H_
 #define EMDB_WAL_OPTIONS_H_
@@ -6,7 +7,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "storage/env.h"
 #include "storage/store_id.h"
@@ -57,6 +61,16 @@ struct WalOptions {
   std::optional<StoreId> store_id;
   // Null: PosixEnv(). Must outlive the log.
   Env* env = nullptr;
+};
+
+// Called with records in order of seq. An error ends the calls, and is what the caller gets.
+// `record` is valid during the call only.
+using WalVisitor = absl::FunctionRef<absl::Status(uint64_t seq, std::string_view record)>;
+
+// What is done with the records of a log while it is opened: `visit` gets those from `from_seq` on.
+struct WalRedo {
+  uint64_t from_seq = 0;
+  WalVisitor visit;
 };
 
 }  // namespace emdb

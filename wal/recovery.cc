@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string>
 #include <utility>
+#include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "storage/status.h"
 #include "wal/segment_chain.h"
 #include "wal/tail_scan.h"
@@ -127,84 +128,9 @@ class TailRepair {
   const BufferImage& buffer_;
 };
 
-// What a read-only open serves of the tail.
-void KeepTail(const TailScan& scan, const BufferImage& buffer, RecoveredLog* log) {
-  for (const TailScan::Part& part : scan.parts) {
-    if (!part.in_buffer) {
-      log->file_tail.push_back(part.range);
-      continue;
-    }
-    const uint64_t size = part.range.end_lsn - part.range.begin_lsn;
-    log->memory.push_back({part.range, std::string(buffer.View(part.range.begin_lsn, size))});
-  }
-}
-
-absl::StatusOr<BufferImage> OpenBuffer(LogFiles* files, const LogFiles::Listing& listing) {
-  if (listing.has_buffer) return BufferImage::Open(files->env(), files->BufferPath());
-  return BufferImage();
-}
-
 absl::Status RemoveFiles(LogFiles* files, const std::vector<std::string>& paths) {
   for (const std::string& path : paths) EMDB_RETURN_IF_ERROR(files->Remove(path));
   return absl::OkStatus();
-}
-
-// True if the log was closed, not used since, and can be gone on with where it ends.
-absl::StatusOr<bool> WasClosed(LogFiles* files, const LogFiles::Listing& listing,
-                               const Segment& last, const BufferImage& buffer) {
-  if (listing.has_active && last.state().mark == SegmentMark::kClosed) {
-    EMDB_ASSIGN_OR_RETURN(const bool continues, ContinuesBehind(last, buffer));
-    const uint64_t end_lsn = last.state().end_lsn;
-    return !continues && end_lsn + kNumberFrameBytes <= last.header().end_lsn();
-  }
-  if (listing.has_buffer) return false;
-  return CorruptionError(
-      files->BufferPath(), 0,
-      "the file is missing; the log was not closed, and its newest records may have been there",
-      "bring the file back; or, to go on without them, make an empty file of this name");
-}
-
-// The end of a log that was closed.
-void TakeClosedEnd(RecoveredLog* log) {
-  const Segment& last = *log->segments.back();
-  const SegmentState state = last.state();
-  const SegmentHeader& header = last.header();
-  log->report.was_clean = true;
-  log->end_lsn = state.end_lsn;
-  log->next_seq = state.end_seq;
-  log->end_salt = state.end_salt;
-  log->file_tail.push_back({header.salt, header.base_lsn, state.end_lsn, header.first_seq});
-}
-
-absl::StatusOr<RecoveredLog> OpenLog(LogFiles* files, const LogFiles::Listing& listing,
-                                     const WalOptions& options) {
-  const Segment::Access access =
-      options.read_only ? Segment::Access::kReadOnly : Segment::AccessFor(options.io_mode);
-  EMDB_ASSIGN_OR_RETURN(SegmentChain chain, OpenChain(files, listing, access, options.store_id));
-  RecoveredLog log;
-  log.segments = std::move(chain.segments);
-  EMDB_ASSIGN_OR_RETURN(BufferImage buffer, OpenBuffer(files, listing));
-  EMDB_ASSIGN_OR_RETURN(const bool closed, WasClosed(files, listing, *log.segments.back(), buffer));
-  TailScan scan;
-  if (closed) {
-    TakeClosedEnd(&log);
-  } else {
-    EMDB_RETURN_IF_ERROR(buffer.Load());
-    EMDB_ASSIGN_OR_RETURN(scan, ScanTail(*log.segments.back(), buffer));
-    log.next_seq = scan.end_seq;
-    log.report.records_from_buffer = scan.records_from_buffer;
-    log.report.bytes_cut = scan.bytes_cut;
-    if (options.read_only) KeepTail(scan, buffer, &log);
-  }
-  if (options.read_only) return log;
-  // Before the repair, which may use their names.
-  EMDB_RETURN_IF_ERROR(RemoveFiles(files, chain.superseded));
-  EMDB_RETURN_IF_ERROR(RemoveFiles(files, listing.spares));
-  if (!closed) {
-    EMDB_RETURN_IF_ERROR(TailRepair(files, options, buffer).Run(scan, &log));
-    log.end_lsn = log.segments.back()->header().base_lsn;
-  }
-  return log;
 }
 
 // Maps the append buffer; its name is durable on return.
@@ -216,6 +142,27 @@ absl::StatusOr<std::unique_ptr<RingMapping>> MapBuffer(LogFiles* files, const Wa
   // A log that was not closed and has no buffer is taken for damaged.
   if (!exists) EMDB_RETURN_IF_ERROR(files->SyncDirectory());
   return buffer;
+}
+
+// Goes on with `found`, of which this makes a log that can be appended to.
+absl::StatusOr<RecoveredLog> GoOn(LogFiles* files, const WalOptions& options, FoundLog* found) {
+  // Before the repair, which may use their names.
+  EMDB_RETURN_IF_ERROR(RemoveFiles(files, found->superseded));
+  EMDB_RETURN_IF_ERROR(RemoveFiles(files, found->listing.spares));
+  RecoveredLog log;
+  log.segments = std::move(found->segments);
+  log.was_closed = found->was_closed;
+  log.next_seq = found->next_seq;
+  if (found->was_closed) {
+    const SegmentState state = log.segments.back()->state();
+    log.end_lsn = state.end_lsn;
+    log.end_salt = state.end_salt;
+  } else {
+    EMDB_RETURN_IF_ERROR(TailRepair(files, options, found->buffer).Run(found->tail, &log));
+    log.end_lsn = log.segments.back()->header().base_lsn;
+  }
+  EMDB_ASSIGN_OR_RETURN(log.buffer, MapBuffer(files, options, found->listing.has_buffer));
+  return log;
 }
 
 absl::StatusOr<RecoveredLog> CreateLog(LogFiles* files, const LogFiles::Listing& listing,
@@ -250,23 +197,10 @@ uint64_t FirstCapacityBytes(const WalOptions& options) {
   return std::min(FullCapacityBytes(options), kFirstSegmentBytes - kSegmentBlockBytes);
 }
 
-absl::StatusOr<RecoveredLog> RecoverLog(LogFiles* files, const WalOptions& options) {
-  EMDB_ASSIGN_OR_RETURN(const LogFiles::Listing listing, files->List());
-  const bool exists = listing.has_active || !listing.sealed.empty();
-  if (!exists && (options.read_only || !options.create_if_missing)) {
-    return absl::NotFoundError(absl::StrCat(files->ActivePath(), ": there is no such log"));
-  }
-  absl::StatusOr<RecoveredLog> log =
-      exists ? OpenLog(files, listing, options) : CreateLog(files, listing, options);
-  if (!log.ok()) return log;
-  if (!options.read_only && log->buffer == nullptr) {
-    EMDB_ASSIGN_OR_RETURN(log->buffer, MapBuffer(files, options, listing.has_buffer));
-  }
-  WalRecovery& report = log->report;
-  report.first_seq = log->segments.front()->header().first_seq;
-  report.records = log->next_seq - report.first_seq;
-  report.segments = log->segments.size();
-  return log;
+absl::StatusOr<RecoveredLog> RecoverLog(LogFiles* files, const WalOptions& options,
+                                        FoundLog found) {
+  if (found.segments.empty()) return CreateLog(files, found.listing, options);
+  return GoOn(files, options, &found);
 }
 
 }  // namespace emdb

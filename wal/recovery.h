@@ -1,10 +1,10 @@
-// RecoverLog: opens the files of a log, or makes them, and leaves a log that can be appended to.
+// RecoverLog: the second step of opening a log, behind FindLog: makes of what was found, or of
+// nothing, a log that can be appended to.
 //
-// A closed log costs a few reads, whatever its size. Of one that was not closed the tail is found
-// (tail_scan.h), made durable, since what was read of it may have been in the page cache only, and
-// followed by a new segment with a new random salt, so that no byte behind the tail can ever be
-// read as part of the log. The append buffer's file is not touched before all that it held is
-// durable, so a crash in here loses nothing.
+// A closed log is taken as it is. The tail of one that was not is made durable, since what was read
+// of it may have been in the page cache only, and followed by a new segment with a new random salt,
+// so that no byte behind the tail can ever be read as part of the log. The append buffer's file is
+// not touched before all that it held is durable, so a crash in here loses nothing.
 
 #ifndef EMDB_WAL_RECOVERY_H_
 #define EMDB_WAL_RECOVERY_H_
@@ -12,33 +12,22 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "absl/status/statusor.h"
-#include "wal/frame_reader.h"
 #include "wal/log_files.h"
+#include "wal/log_finder.h"
 #include "wal/options.h"
 #include "wal/segment.h"
-#include "wal/wal.h"
 
 namespace emdb {
 
 struct RecoveredLog {
-  // A piece of the log that is in memory only: a read-only open found it in the append buffer.
-  struct MemoryPart {
-    FrameRange range;
-    std::string bytes;
-  };
-
   std::deque<std::shared_ptr<Segment>> segments;  // oldest first; the last one is active
   uint64_t end_lsn = 0;                           // of the stream in the last segment
-  uint64_t end_salt = 0;                          // of a frame there, if the log was closed
-  uint64_t next_seq = 0;                          // of all, memory included
-  std::unique_ptr<RingMapping> buffer;            // null: read-only
-  std::vector<FrameRange> file_tail;  // read-only: what is valid of the last segment's file
-  std::vector<MemoryPart> memory;     // read-only
-  WalRecovery report;
+  uint64_t end_salt = 0;                          // of a frame there, if it was closed
+  bool was_closed = false;
+  uint64_t next_seq = 0;
+  std::unique_ptr<RingMapping> buffer;
 };
 
 // The capacity of the first segment of a new log, and of the one behind a recovered tail: small,
@@ -47,10 +36,9 @@ uint64_t FirstCapacityBytes(const WalOptions& options);
 // The capacity of segments of the full size.
 uint64_t FullCapacityBytes(const WalOptions& options);
 
-// Opens the log of `files`. Unless options.read_only, every record in it is durable on return, the
-// append buffer's file may be overwritten, and leftovers are removed. NotFound, FailedPrecondition
-// (another store, a newer format), DataLoss: see Wal::Open; nothing was changed then.
-absl::StatusOr<RecoveredLog> RecoverLog(LogFiles* files, const WalOptions& options);
+// Goes on with `found`, or makes a log if there is none. On return every record in it is durable,
+// the append buffer's file may be overwritten, and leftovers are removed.
+absl::StatusOr<RecoveredLog> RecoverLog(LogFiles* files, const WalOptions& options, FoundLog found);
 
 }  // namespace emdb
 

@@ -55,9 +55,10 @@ absl::Status CheckFollows(const Segment& next, const Segment& old) {
                            absl::StrCat("segment ", b.number, " is here and in ", old.path()),
                            "remove the file that is a copy");
   }
+  // A segment without records is replaced, not followed; two with one first seq would get one name.
   const bool follows = b.number == a.number + 1 && b.prev_salt == a.salt &&
                        b.prev_end_lsn >= a.base_lsn && b.prev_end_lsn <= a.end_lsn() &&
-                       b.first_seq >= a.first_seq;
+                       b.first_seq > a.first_seq;
   if (follows) return absl::OkStatus();
   return CorruptionError(
       next.path(), 0,

@@ -109,6 +109,27 @@ TEST_F(SegmentChainTest, MissingSegmentsAreDataLoss) {
   }
 }
 
+TEST_F(SegmentChainTest, SegmentThatFollowsOneWithoutRecordsIsDataLoss) {
+  InstallThree();
+  const auto second = *Segment::Open(&env_, files_->SealedPath(10), Segment::Access::kBuffered);
+  SegmentHeader forged = HeaderAfter(second->header(), {6000, 20}, 3, kCapacity);
+  forged.first_seq = 10;
+  const auto active = *Segment::Open(&env_, files_->ActivePath(), Segment::Access::kBuffered);
+  active->Renew(forged, false);
+  ASSERT_EQ(active->WriteBlock(), absl::OkStatus());
+  EXPECT_TRUE(absl::IsDataLoss(OpenAll().status()));
+}
+
+TEST_F(SegmentChainTest, SegmentOfAnotherNumberThatFitsOtherwiseIsDataLoss) {
+  InstallThree();
+  const auto active = *Segment::Open(&env_, files_->ActivePath(), Segment::Access::kBuffered);
+  SegmentHeader forged = active->header();
+  ++forged.number;
+  active->Renew(forged, false);
+  ASSERT_EQ(active->WriteBlock(), absl::OkStatus());
+  EXPECT_TRUE(absl::IsDataLoss(OpenAll().status()));
+}
+
 TEST_F(SegmentChainTest, OtherStoreIsRefused) {
   InstallThree();
   EXPECT_TRUE(OpenAll(StoreId{}).ok());

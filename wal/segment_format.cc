@@ -168,14 +168,19 @@ void EncodeSegmentBlock(const SegmentHeader& header, const SegmentState& state, 
 
 absl::Status DecodeSegmentBlock(std::string_view from, std::string_view path, SegmentHeader* header,
                                 SegmentState* state) {
-  if (from.size() < kSegmentBlockBytes) {
-    return CorruptionError(path, 0, "the file ends inside of the segment header", kAdvice);
-  }
-  EMDB_RETURN_IF_ERROR(DecodeHeader(from.substr(0, kSectorBytes), path, header));
+  EMDB_RETURN_IF_ERROR(DecodeSegmentHeader(from, path, header));
   EMDB_RETURN_IF_ERROR(DecodeState(from.substr(kStateOffset, kSectorBytes), path, *header, state));
   constexpr size_t kUsed = kStateOffset + kSectorBytes;
   if (IsZero(from.substr(kUsed, kSegmentBlockBytes - kUsed))) return absl::OkStatus();
   return CorruptionError(path, kUsed, "reserved bytes of the segment header are not zero", kAdvice);
+}
+
+absl::Status DecodeSegmentHeader(std::string_view from, std::string_view path,
+                                 SegmentHeader* header) {
+  if (from.size() < kSegmentBlockBytes) {
+    return CorruptionError(path, 0, "the file ends inside of the segment header", kAdvice);
+  }
+  return DecodeHeader(from.substr(0, kSectorBytes), path, header);
 }
 
 }  // namespace emdb

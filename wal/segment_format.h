@@ -64,6 +64,10 @@ void EncodeSegmentBlock(const SegmentHeader& header, const SegmentState& state, 
 absl::Status DecodeSegmentBlock(std::string_view from, std::string_view path, SegmentHeader* header,
                                 SegmentState* state);
 
+// The same for the header alone, whatever became of the state.
+absl::Status DecodeSegmentHeader(std::string_view from, std::string_view path,
+                                 SegmentHeader* header);
+
 }  // namespace emdb
 
 #endif  // EMDB_WAL_SEGMENT_FORMAT_H_

@@ -145,5 +145,14 @@ TEST(SegmentFormatTest, ReservedBytesMustBeZero) {
   }
 }
 
+TEST(SegmentFormatTest, StateOfAnotherSegmentIsRefused) {
+  SegmentHeader other = SomeHeader();
+  other.salt = 78;
+  const std::string block = Encode(SomeHeader(), SomeState());
+  const std::string foreign = Encode(other, SomeState());
+  EXPECT_TRUE(Decode(block).ok());
+  EXPECT_TRUE(absl::IsDataLoss(Decode(block.substr(0, 512) + foreign.substr(512))));
+}
+
 }  // namespace
 }  // namespace emdb

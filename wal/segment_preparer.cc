@@ -11,21 +11,18 @@ namespace {
 // 128 MB/s: far below the disk, so that commits do not feel it, and above what commits write.
 constexpr uint64_t kPieceBytes = 256 << 10;
 constexpr std::chrono::milliseconds kPause(2);
-constexpr uint64_t kGrowthFactor = 4;
 
 }  // namespace
 
-SegmentPreparer::SegmentPreparer(LogFiles* files, Segment::Access access, const Sizes& sizes)
-    : files_(files),
-      access_(access),
-      full_capacity_(sizes.full_capacity_bytes),
-      next_capacity_(std::min(sizes.next_capacity_bytes, sizes.full_capacity_bytes)) {}
+SegmentPreparer::SegmentPreparer(LogFiles* files, Segment::Access access)
+    : files_(files), access_(access) {}
 
 SegmentPreparer::~SegmentPreparer() { Stop(); }
 
-void SegmentPreparer::Want(uint64_t min_bytes) {
+void SegmentPreparer::Want(const Need& need) {
   if (stop_) return;
-  wanted_capacity_ = std::max({wanted_capacity_, next_capacity_, RoundUpToBlock(min_bytes)});
+  wanted_capacity_ =
+      std::max({wanted_capacity_, RoundUpToBlock(need.good_bytes), RoundUpToBlock(need.min_bytes)});
   if (!thread_.joinable()) thread_ = std::thread(&SegmentPreparer::Run, this);
   changed_.SignalAll();
 }
@@ -35,9 +32,9 @@ bool SegmentPreparer::CanTake(uint64_t min_bytes) const {
   return fresh_ && !zeroing_ && fresh_->header().capacity_bytes >= min_bytes;
 }
 
-void SegmentPreparer::Request() {
+void SegmentPreparer::Request(uint64_t good_bytes) {
   MutexLock lock(&mutex_);
-  if (!fresh_ && !recycled_ && wanted_capacity_ == 0) Want(0);
+  if (!fresh_ && !recycled_ && wanted_capacity_ == 0) Want({.good_bytes = good_bytes});
 }
 
 std::shared_ptr<Segment> SegmentPreparer::TryTake(uint64_t min_bytes) {
@@ -50,7 +47,8 @@ std::shared_ptr<Segment> SegmentPreparer::TryTake(uint64_t min_bytes) {
   return std::exchange(fresh_, nullptr);
 }
 
-absl::Status SegmentPreparer::Await(uint64_t min_bytes) {
+absl::Status SegmentPreparer::Await(const Need& need) {
+  const uint64_t min_bytes = need.min_bytes;
   MutexLock lock(&mutex_);
   ++awaiting_;
   absl::Status status;
@@ -65,7 +63,7 @@ absl::Status SegmentPreparer::Await(uint64_t min_bytes) {
       const bool too_small = fresh_ && !zeroing_ && fresh_->header().capacity_bytes < min_bytes;
       if (too_small) Discard(&fresh_);
       if (!fresh_) {
-        Want(min_bytes);
+        Want(need);
         asked = true;
       }
       changed_.Wait(&mutex_);
@@ -75,17 +73,35 @@ absl::Status SegmentPreparer::Await(uint64_t min_bytes) {
   return status;
 }
 
-bool SegmentPreparer::Wants(uint64_t capacity_bytes) const {
+bool SegmentPreparer::HasPlace() const {
   MutexLock lock(&mutex_);
-  return !stop_ && !recycled_ && capacity_bytes == full_capacity_;
+  return !stop_ && !recycled_;
 }
 
 bool SegmentPreparer::Offer(const std::shared_ptr<Segment>& segment) {
   MutexLock lock(&mutex_);
-  if (stop_ || recycled_ || segment->header().capacity_bytes != full_capacity_) return false;
+  if (stop_ || recycled_) return false;
   recycled_ = segment;
   changed_.SignalAll();
   return true;
+}
+
+void SegmentPreparer::GiveBack(const Keep& keep) {
+  std::shared_ptr<Segment> given_back[2];
+  {
+    MutexLock lock(&mutex_);
+    const auto too_large = [&keep](const std::shared_ptr<Segment>& ready) {
+      return ready != nullptr && ready->header().capacity_bytes > keep.max_capacity_bytes;
+    };
+    if (too_large(recycled_)) given_back[0].swap(recycled_);
+    if (too_large(fresh_) || (keep.only_one && recycled_)) given_back[1].swap(fresh_);
+    // The thread that makes it sees that it is wanted no more.
+    if (awaiting_ == 0 && wanted_capacity_ > keep.max_capacity_bytes) wanted_capacity_ = 0;
+  }
+  // Without the mutex, under which nobody is to wait for the disk.
+  for (std::shared_ptr<Segment>& segment : given_back) {
+    if (segment != nullptr) Discard(&segment);
+  }
 }
 
 void SegmentPreparer::Stop() {
@@ -138,6 +154,7 @@ void SegmentPreparer::Make() {
   absl::StatusOr<std::shared_ptr<Segment>> made =
       Segment::Create(files_->env(), files_->NewSparePath(), capacity, access_);
   mutex_.Lock();
+  const bool given_back = wanted_capacity_ == 0;
   wanted_capacity_ = 0;
   ++attempts_;
   last_attempt_ = made.status();
@@ -145,7 +162,7 @@ void SegmentPreparer::Make() {
     fresh_ = *std::move(made);
     zeroed_ = 0;
     ++counts_.created;
-    next_capacity_ = std::min(full_capacity_, next_capacity_ * kGrowthFactor);
+    if (given_back) Discard(&fresh_);
   }
   changed_.SignalAll();
 }
@@ -163,7 +180,7 @@ void SegmentPreparer::ZeroNextPiece() {
   zeroing_ = false;
   if (status.ok()) {
     zeroed_ = end;
-  } else {
+  } else if (fresh_ != nullptr) {
     // Nothing of value is in it. The next one that is needed is a new attempt.
     Discard(&fresh_);
   }

@@ -5,8 +5,8 @@
 // small, paced pieces in the background: writes to blocks that were written before change no
 // file-system metadata. Who needs it earlier gets it as it is; the rest are reserved, unwritten
 // blocks, whose first sync costs a little more. A sealed segment that is no longer needed is better
-// still, and is used again. Files grow fourfold from one to the next until they have the full size,
-// so that a small log stays small.
+// still, and is used again. How large they are is decided by the caller (segment_size.h). At most
+// one of each is kept ready.
 //
 // Thread safe. Its thread starts with the first request. Its mutex is taken under the log's, never
 // the other way round.
@@ -28,9 +28,9 @@ namespace emdb {
 
 class SegmentPreparer {
  public:
-  struct Sizes {
-    uint64_t next_capacity_bytes = 0;  // of the next file that is made
-    uint64_t full_capacity_bytes = 0;  // of all from some time on, and of those that are used again
+  struct Need {
+    uint64_t min_bytes = 0;   // that it must have room for
+    uint64_t good_bytes = 0;  // that it has room for if it is made now
   };
   struct Counts {
     uint64_t created = 0;
@@ -38,23 +38,31 @@ class SegmentPreparer {
   };
 
   // `files` must outlive it.
-  SegmentPreparer(LogFiles* files, Segment::Access access, const Sizes& sizes);
+  SegmentPreparer(LogFiles* files, Segment::Access access);
   // Stops.
   ~SegmentPreparer();
 
-  // Has a segment made in the background, if none is ready.
-  void Request() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Has a segment with room for `good_bytes` made in the background, if none is ready.
+  void Request(uint64_t good_bytes) ABSL_LOCKS_EXCLUDED(mutex_);
   // A ready segment with room for at least `min_bytes`, in memory not yet renewed; null if there is
   // none. Waits for no I/O.
   std::shared_ptr<Segment> TryTake(uint64_t min_bytes) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Returns when TryTake(min_bytes) can be expected to succeed, or with the error of the attempt to
-  // make one.
-  absl::Status Await(uint64_t min_bytes) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Returns when TryTake(need.min_bytes) can be expected to succeed, or with the error of the
+  // attempt to make one.
+  absl::Status Await(const Need& need) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // True if Offer would take a segment of this size.
-  bool Wants(uint64_t capacity_bytes) const ABSL_LOCKS_EXCLUDED(mutex_);
+  // True if Offer would take a segment.
+  bool HasPlace() const ABSL_LOCKS_EXCLUDED(mutex_);
   // Gives back a segment that nobody uses, under a spare name that is durable. False: not wanted.
   bool Offer(const std::shared_ptr<Segment>& segment) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  struct Keep {
+    uint64_t max_capacity_bytes = 0;
+    bool only_one = false;
+  };
+  // Removes the files of ready segments that are larger, or, with only_one, more than that. A file
+  // that is being made is kept only if somebody waits for it or it is not too large.
+  void GiveBack(const Keep& keep) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Stops the thread and removes the files of ready segments. Later calls find nothing and get
   // FailedPrecondition.
@@ -66,14 +74,13 @@ class SegmentPreparer {
   void Run() ABSL_LOCKS_EXCLUDED(mutex_);
   void Make() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ZeroNextPiece() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Want(uint64_t min_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Want(const Need& need) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool CanTake(uint64_t min_bytes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool NeedsZeros() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Discard(std::shared_ptr<Segment>* segment) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Discard(std::shared_ptr<Segment>* segment);
 
   LogFiles* const files_;
   const Segment::Access access_;
-  const uint64_t full_capacity_;
 
   mutable Mutex mutex_;
   CondVar changed_;
@@ -81,7 +88,6 @@ class SegmentPreparer {
   uint64_t zeroed_ ABSL_GUARDED_BY(mutex_) = 0;   // bytes of fresh_
   bool zeroing_ ABSL_GUARDED_BY(mutex_) = false;  // fresh_ is in use by the thread
   std::shared_ptr<Segment> recycled_ ABSL_GUARDED_BY(mutex_);
-  uint64_t next_capacity_ ABSL_GUARDED_BY(mutex_);
   uint64_t wanted_capacity_ ABSL_GUARDED_BY(mutex_) = 0;  // 0: no file is to be made
   uint64_t attempts_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Status last_attempt_ ABSL_GUARDED_BY(mutex_);

@@ -21,12 +21,12 @@ class SegmentPreparerTest : public testing::Test {
  protected:
   SegmentPreparerTest()
       : files_(*LogFiles::Open(&env_, "/d/log")),
-        preparer_(files_.get(), Segment::Access::kBuffered, {kSmall, kFull}) {}
+        preparer_(files_.get(), Segment::Access::kBuffered) {}
 
   std::shared_ptr<Segment> Take(uint64_t min_bytes) {
     std::shared_ptr<Segment> segment;
     while (segment == nullptr) {
-      EXPECT_EQ(preparer_.Await(min_bytes), absl::OkStatus());
+      EXPECT_EQ(preparer_.Await({.min_bytes = min_bytes, .good_bytes = kSmall}), absl::OkStatus());
       segment = preparer_.TryTake(min_bytes);
     }
     return segment;
@@ -42,16 +42,15 @@ TEST_F(SegmentPreparerTest, NothingIsMadeBeforeItIsAskedFor) {
   EXPECT_TRUE(env_.FullImage().files.empty());
 }
 
-TEST_F(SegmentPreparerTest, SegmentsGrowToFullSize) {
+TEST_F(SegmentPreparerTest, SegmentHasTheSizeThatWasAskedFor) {
   EXPECT_EQ(Take(0)->header().capacity_bytes, kSmall);
-  EXPECT_EQ(Take(0)->header().capacity_bytes, 4 * kSmall);
+  preparer_.Request(kFull);
   EXPECT_EQ(Take(0)->header().capacity_bytes, kFull);
-  EXPECT_EQ(Take(0)->header().capacity_bytes, kFull);
-  EXPECT_EQ(preparer_.counts().created, 4u);
+  EXPECT_EQ(preparer_.counts().created, 2u);
 }
 
 TEST_F(SegmentPreparerTest, LargerOneIsMadeForALargeRecord) {
-  preparer_.Request();
+  preparer_.Request(kSmall);
   const std::shared_ptr<Segment> segment = Take(1'000'000);
   EXPECT_GE(segment->header().capacity_bytes, 1'000'000u);
   // The one that was too small is gone.
@@ -60,29 +59,50 @@ TEST_F(SegmentPreparerTest, LargerOneIsMadeForALargeRecord) {
 
 TEST_F(SegmentPreparerTest, NoSpaceIsReportedAndTriedAgain) {
   env_.SetCapacity(1000);
-  EXPECT_TRUE(absl::IsResourceExhausted(preparer_.Await(0)));
-  EXPECT_TRUE(absl::IsResourceExhausted(preparer_.Await(0)));
+  EXPECT_TRUE(absl::IsResourceExhausted(preparer_.Await({.good_bytes = kSmall})));
+  EXPECT_TRUE(absl::IsResourceExhausted(preparer_.Await({.good_bytes = kSmall})));
   EXPECT_TRUE(env_.FullImage().files.empty());
   env_.SetCapacity(UINT64_MAX);
   EXPECT_NE(Take(0), nullptr);
 }
 
-TEST_F(SegmentPreparerTest, FullSizedSegmentIsUsedAgain) {
-  EXPECT_FALSE(preparer_.Wants(kSmall));
-  ASSERT_TRUE(preparer_.Wants(kFull));
+TEST_F(SegmentPreparerTest, OfferedSegmentIsUsedAgain) {
+  ASSERT_TRUE(preparer_.HasPlace());
   const std::shared_ptr<Segment> old = Take(kFull);
   ASSERT_TRUE(preparer_.Offer(old));
-  EXPECT_FALSE(preparer_.Wants(kFull));
+  EXPECT_FALSE(preparer_.HasPlace());
+  EXPECT_FALSE(preparer_.Offer(old));
   EXPECT_EQ(Take(0), old);
   EXPECT_EQ(preparer_.counts().recycled, 1u);
 }
 
+TEST_F(SegmentPreparerTest, SegmentsThatAreTooLargeAreGivenBack) {
+  const std::shared_ptr<Segment> large = Take(kFull);
+  ASSERT_EQ(preparer_.Await({.good_bytes = kSmall}), absl::OkStatus());
+  ASSERT_TRUE(preparer_.Offer(large));
+  EXPECT_EQ(env_.FullImage().files.size(), 2u);
+  preparer_.GiveBack({.max_capacity_bytes = kSmall});
+  EXPECT_EQ(env_.FullImage().files.size(), 1u);
+  EXPECT_EQ(Take(0)->header().capacity_bytes, kSmall);
+}
+
+TEST_F(SegmentPreparerTest, OnlyOneIsKeptIfOneIsEnough) {
+  const std::shared_ptr<Segment> old = Take(kFull);
+  ASSERT_EQ(preparer_.Await({.good_bytes = kFull}), absl::OkStatus());
+  ASSERT_TRUE(preparer_.Offer(old));
+  preparer_.GiveBack({.max_capacity_bytes = kFull});
+  EXPECT_EQ(env_.FullImage().files.size(), 2u);
+  preparer_.GiveBack({.max_capacity_bytes = kFull, .only_one = true});
+  EXPECT_EQ(env_.FullImage().files.size(), 1u);
+  EXPECT_EQ(Take(0), old);
+}
+
 TEST_F(SegmentPreparerTest, StopRemovesWhatWasNotTaken) {
-  EXPECT_EQ(preparer_.Await(0), absl::OkStatus());
+  EXPECT_EQ(preparer_.Await({.good_bytes = kSmall}), absl::OkStatus());
   preparer_.Stop();
   EXPECT_TRUE(env_.FullImage().files.empty());
   EXPECT_EQ(preparer_.TryTake(0), nullptr);
-  EXPECT_TRUE(absl::IsFailedPrecondition(preparer_.Await(0)));
+  EXPECT_TRUE(absl::IsFailedPrecondition(preparer_.Await({.good_bytes = kSmall})));
 }
 
 }  // namespace

@@ -18,8 +18,8 @@ constexpr uint64_t kMaxBufferBytes = uint64_t{1} << 30;
 
 class Scanner {
  public:
-  Scanner(const Segment& last, const BufferImage& buffer)
-      : last_(last), buffer_(buffer), salt_(last.header().salt) {
+  Scanner(const Segment& last, const BufferImage& buffer, WalVisitor visit)
+      : last_(last), buffer_(buffer), visit_(visit), salt_(last.header().salt) {
     scan_.end_lsn = last.header().base_lsn;
     scan_.end_seq = last.header().first_seq;
     scan_.durable_lsn = scan_.end_lsn;
@@ -28,10 +28,13 @@ class Scanner {
 
   absl::StatusOr<TailScan> Run() {
     // What the file lacks may be in the buffer, and behind it the file may go on.
-    do {
+    bool goes_on = true;
+    while (goes_on) {
       EMDB_RETURN_IF_ERROR(ScanFile().status());
-    } while (ScanBuffer(last_.header().end_lsn()));
-    if (!ScanSegmentsToCome()) EMDB_RETURN_IF_ERROR(CheckBehindEnd());
+      EMDB_ASSIGN_OR_RETURN(goes_on, ScanBuffer(last_.header().end_lsn()));
+    }
+    EMDB_ASSIGN_OR_RETURN(const bool more, ScanSegmentsToCome());
+    if (!more) EMDB_RETURN_IF_ERROR(CheckBehindEnd());
     return std::move(scan_);
   }
 
@@ -52,7 +55,9 @@ class Scanner {
     while (true) {
       EMDB_ASSIGN_OR_RETURN(const bool found, reader->Next(&frame));
       if (!found) break;
-      if (frame.header.kind == FrameKind::kWitness) {
+      if (frame.header.kind == FrameKind::kRecord) {
+        EMDB_RETURN_IF_ERROR(visit_(frame.header.seq, frame.payload));
+      } else if (frame.header.kind == FrameKind::kWitness) {
         NoteWitness(Load64(frame.payload.data()), {reader->seq(), reader->lsn()});
       }
     }
@@ -72,16 +77,15 @@ class Scanner {
   }
 
   // Takes what the buffer has, in the segment that ends at `segment_end_lsn`.
-  bool ScanBuffer(uint64_t segment_end_lsn) {
+  absl::StatusOr<bool> ScanBuffer(uint64_t segment_end_lsn) {
     const uint64_t size = std::min(buffer_.size(), segment_end_lsn - scan_.end_lsn);
     if (size == 0) return false;
     FrameReader reader(buffer_.View(scan_.end_lsn, size), RangeTo(scan_.end_lsn + size));
-    // Memory is read without errors.
-    return *Take(&reader, true);
+    return Take(&reader, true);
   }
 
   // Takes records of segments that were started in the buffer only; false if there are none.
-  bool ScanSegmentsToCome() {
+  absl::StatusOr<bool> ScanSegmentsToCome() {
     bool found = false;
     in_last_ = false;
     while (true) {
@@ -89,7 +93,8 @@ class Scanner {
       const uint64_t end_before = scan_.end_lsn;
       salt_ = NextSalt(salt_);
       scan_.end_lsn = RoundUpToBlock(scan_.end_lsn);
-      if (!ScanBuffer(UINT64_MAX)) {
+      EMDB_ASSIGN_OR_RETURN(const bool goes_on, ScanBuffer(UINT64_MAX));
+      if (!goes_on) {
         salt_ = salt_before;
         scan_.end_lsn = end_before;
         return found;
@@ -164,6 +169,7 @@ class Scanner {
 
   const Segment& last_;
   const BufferImage& buffer_;
+  const WalVisitor visit_;
   uint64_t salt_;
   bool in_last_ = true;
   TailScan scan_;
@@ -222,8 +228,9 @@ absl::StatusOr<bool> ContinuesBehind(const Segment& closed, const BufferImage& b
   return false;
 }
 
-absl::StatusOr<TailScan> ScanTail(const Segment& last, const BufferImage& buffer) {
-  return Scanner(last, buffer).Run();
+absl::StatusOr<TailScan> ScanTail(const Segment& last, const BufferImage& buffer,
+                                  WalVisitor visit) {
+  return Scanner(last, buffer, visit).Run();
 }
 
 }  // namespace emdb

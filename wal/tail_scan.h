@@ -19,6 +19,7 @@
 #include "absl/status/statusor.h"
 #include "storage/env.h"
 #include "wal/frame_reader.h"
+#include "wal/options.h"
 #include "wal/segment.h"
 
 namespace emdb {
@@ -69,8 +70,9 @@ struct TailScan {
 absl::StatusOr<bool> ContinuesBehind(const Segment& closed, const BufferImage& buffer);
 
 // Scans the tail of `last`, the last segment on disk; `buffer` is loaded. DataLoss, naming file,
-// offset and seq, if it is damaged.
-absl::StatusOr<TailScan> ScanTail(const Segment& last, const BufferImage& buffer);
+// offset and seq, if it is damaged. `visit` is called for each record of the tail, in order, before
+// it is known whether the tail is damaged; an error of it ends the scan.
+absl::StatusOr<TailScan> ScanTail(const Segment& last, const BufferImage& buffer, WalVisitor visit);
 
 }  // namespace emdb
 

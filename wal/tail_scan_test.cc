@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "storage/coding.h"
@@ -56,11 +58,16 @@ class TailScanTest : public testing::Test {
     }
     BufferImage buffer = *BufferImage::Open(&env_, "/d/buffer");
     EXPECT_EQ(buffer.Load(), absl::OkStatus());
-    return ScanTail(*segment_, buffer);
+    visited_.clear();
+    return ScanTail(*segment_, buffer, [this](uint64_t seq, std::string_view) {
+      visited_.push_back(seq);
+      return absl::OkStatus();
+    });
   }
 
   FaultEnv env_;
   std::shared_ptr<Segment> segment_;
+  std::vector<uint64_t> visited_;  // by the last scan
 };
 
 TEST_F(TailScanTest, EmptySegmentEndsAtItsBase) {
@@ -85,6 +92,7 @@ TEST_F(TailScanTest, FileThenBufferThenFileAgain) {
   EXPECT_FALSE(scan.parts[0].in_buffer);
   EXPECT_TRUE(scan.parts[1].in_buffer);
   EXPECT_FALSE(scan.parts[2].in_buffer);
+  EXPECT_EQ(visited_, (std::vector<uint64_t>{0, 1, 2}));
 }
 
 TEST_F(TailScanTest, WitnessBehindAHoleIsDamage) {
@@ -111,6 +119,7 @@ TEST_F(TailScanTest, RecordsBehindAHoleWithoutAWitnessAreCut) {
   EXPECT_EQ(scan.end_seq, 1u);
   EXPECT_EQ(scan.end_lsn, hole);
   EXPECT_EQ(scan.bytes_cut, 7u);
+  EXPECT_EQ(visited_, (std::vector<uint64_t>{0}));
 }
 
 TEST_F(TailScanTest, WitnessShowsWhatNeedsNotBeWrittenAgain) {

@@ -8,6 +8,7 @@
 #include "storage/posix_env.h"
 #include "storage/status.h"
 #include "wal/log_files.h"
+#include "wal/log_finder.h"
 #include "wal/log_snapshot.h"
 #include "wal/log_writer.h"
 #include "wal/record_format.h"
@@ -46,32 +47,16 @@ absl::Status ReadOnlyError() {
   return absl::FailedPreconditionError("the log was opened for reading only");
 }
 
-// All of a log that was opened for reading only: it does not change.
-LogSnapshot SnapshotOf(const LogFiles& files, const RecoveredLog& log) {
-  LogSnapshot snapshot;
-  snapshot.path = files.ActivePath();
-  snapshot.first_seq = log.report.first_seq;
-  for (size_t i = 0; i + 1 < log.segments.size(); ++i) {
-    const SegmentHeader& header = log.segments[i]->header();
-    const uint64_t end_lsn = log.segments[i + 1]->header().prev_end_lsn;
-    snapshot.pieces.push_back(
-        {{header.salt, header.base_lsn, end_lsn, header.first_seq}, log.segments[i], ""});
-  }
-  size_t in_file = 0;
-  size_t in_memory = 0;
-  while (in_file < log.file_tail.size() || in_memory < log.memory.size()) {
-    const bool file_is_next =
-        in_memory == log.memory.size() ||
-        (in_file < log.file_tail.size() &&
-         log.file_tail[in_file].begin_lsn < log.memory[in_memory].range.begin_lsn);
-    if (file_is_next) {
-      snapshot.pieces.push_back({log.file_tail[in_file++], log.segments.back(), ""});
-    } else {
-      const RecoveredLog::MemoryPart& part = log.memory[in_memory++];
-      snapshot.pieces.push_back({part.range, nullptr, part.bytes});
-    }
-  }
-  return snapshot;
+WalRecovery ReportOf(const FoundLog& found) {
+  WalRecovery report;
+  if (found.segments.empty()) return report;
+  report.first_seq = found.segments.front()->header().first_seq;
+  report.records = found.next_seq - report.first_seq;
+  report.records_from_buffer = found.tail.records_from_buffer;
+  report.segments = found.segments.size();
+  report.bytes_cut = found.tail.bytes_cut;
+  report.was_clean = found.was_closed;
+  return report;
 }
 
 }  // namespace
@@ -91,17 +76,30 @@ class Wal::Impl {
 };
 
 absl::StatusOr<std::unique_ptr<Wal>> Wal::Open(std::string path, const WalOptions& options) {
+  return OpenLog(std::move(path), options, nullptr);
+}
+
+absl::StatusOr<std::unique_ptr<Wal>> Wal::Open(std::string path, const WalOptions& options,
+                                               const WalRedo& redo) {
+  return OpenLog(std::move(path), options, &redo);
+}
+
+absl::StatusOr<std::unique_ptr<Wal>> Wal::OpenLog(std::string path, const WalOptions& options,
+                                                  const WalRedo* redo) {
   EMDB_RETURN_IF_ERROR(CheckOptions(options));
   Env* const env = options.env != nullptr ? options.env : PosixEnv();
   auto impl = std::make_unique<Impl>();
   EMDB_ASSIGN_OR_RETURN(impl->files, LogFiles::Open(env, std::move(path)));
-  EMDB_ASSIGN_OR_RETURN(RecoveredLog log, RecoverLog(impl->files.get(), options));
-  impl->store_id = log.segments.back()->header().store_id;
-  impl->recovery = log.report;
+  EMDB_ASSIGN_OR_RETURN(FoundLog found, FindLog(impl->files.get(), options, redo));
+  impl->recovery = ReportOf(found);
   if (options.read_only) {
-    impl->snapshot = SnapshotOf(*impl->files, log);
-    impl->next_seq = log.next_seq;
+    impl->store_id = found.segments.back()->header().store_id;
+    impl->snapshot = SnapshotOf(*impl->files, found);
+    impl->next_seq = found.next_seq;
   } else {
+    EMDB_ASSIGN_OR_RETURN(RecoveredLog log,
+                          RecoverLog(impl->files.get(), options, std::move(found)));
+    impl->store_id = log.segments.back()->header().store_id;
     EMDB_ASSIGN_OR_RETURN(impl->writer,
                           LogWriter::Start(impl->files.get(), options, std::move(log)));
   }
@@ -154,9 +152,7 @@ absl::Status Wal::ReadAll(std::string* out) {
   });
 }
 
-absl::Status Wal::Replay(
-    uint64_t from_seq,
-    absl::FunctionRef<absl::Status(uint64_t seq, std::string_view record)> visit) {
+absl::Status Wal::Replay(uint64_t from_seq, WalVisitor visit) {
   return ReplaySnapshot(impl_->Snapshot(), from_seq, visit);
 }
 
@@ -175,6 +171,7 @@ uint64_t Wal::next_seq() const {
 uint64_t Wal::durable_seq() const {
   return impl_->writer != nullptr ? impl_->writer->durable_seq() : impl_->next_seq;
 }
+bool Wal::failed() const { return impl_->writer != nullptr && impl_->writer->failed(); }
 uint64_t Wal::first_seq() const {
   return impl_->writer != nullptr ? impl_->writer->first_seq() : impl_->snapshot.first_seq;
 }

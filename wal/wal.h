@@ -35,33 +35,9 @@
 #include "absl/status/statusor.h"
 #include "storage/store_id.h"
 #include "wal/options.h"
+#include "wal/stats.h"
 
 namespace emdb {
-
-// Counters since Open; each is exact, together they are not one moment's.
-struct WalStats {
-  uint64_t records_appended = 0;
-  uint64_t bytes_appended = 0;  // of records, without frames
-  uint64_t bytes_written = 0;   // to segments, with frames, padding and rewritten blocks
-  uint64_t syncs = 0;           // fdatasyncs and durable writes of segments
-  uint64_t groups = 0;          // that made at least one record durable
-  uint64_t records_synced = 0;
-  uint64_t sync_nanos = 0;    // time spent in syncs
-  uint64_t append_waits = 0;  // appends that found the buffer full
-  uint64_t segments_created = 0;
-  uint64_t segments_recycled = 0;
-  uint64_t segments_live = 0;  // now, the active one included
-};
-
-// What Open found.
-struct WalRecovery {
-  uint64_t first_seq = 0;  // of what is kept
-  uint64_t records = 0;
-  uint64_t records_from_buffer = 0;  // of them, in the append buffer only
-  uint64_t segments = 0;
-  uint64_t bytes_cut = 0;  // torn tail: record bytes passed over
-  bool was_clean = false;  // the log had been closed
-};
 
 class Wal {
  public:
@@ -69,9 +45,17 @@ class Wal {
 
   // Opens the log at `path`, making it if missing. InvalidArgument for options out of range,
   // NotFound, FailedPrecondition if it belongs to another store or is of a newer format, DataLoss
-  // for damage. It takes no lock: one process at a time is the caller's business.
+  // for damage; nothing on disk was changed then. It takes no lock: one process at a time is the
+  // caller's business. Records that a mark says are whole are not looked at: Replay does.
   static absl::StatusOr<std::unique_ptr<Wal>> Open(std::string path,
                                                    const WalOptions& options = {});
+
+  // The same, and has all records from redo.from_seq on visited before the first change on disk, so
+  // that damage in them, or an error of the visitor, leaves every file as it was found. Each is
+  // read once. OutOfRange, naming the numbers, if the log begins behind or ends before
+  // redo.from_seq.
+  static absl::StatusOr<std::unique_ptr<Wal>> Open(std::string path, const WalOptions& options,
+                                                   const WalRedo& redo);
 
   // "dir/foo.emdb" -> "dir/foo.emdb.v4.wal"; a path without a file name -> "emdb.v4.wal" in that
   // directory.
@@ -108,7 +92,8 @@ class Wal {
   absl::StatusOr<uint64_t> Rotate();
 
   // Drops, or keeps for recycling, the sealed segments whose records are all below `seq`. Appenders
-  // do not wait.
+  // do not wait. If no record is left, the files of the log are as small on return as those of a
+  // new one.
   absl::Status TruncateBefore(uint64_t seq);
 
   // Appends the bytes of all records that are kept, one after another, to *out.
@@ -116,10 +101,8 @@ class Wal {
 
   // Calls `visit` for each appended record with a seq of at least `from_seq`, in order, up to the
   // last one appended before the call. OutOfRange, naming the first seq that is kept, if `from_seq`
-  // is below it. An error of `visit` ends it and is returned. `record` is valid during the call
-  // only.
-  absl::Status Replay(uint64_t from_seq,
-                      absl::FunctionRef<absl::Status(uint64_t seq, std::string_view record)> visit);
+  // is below it.
+  absl::Status Replay(uint64_t from_seq, WalVisitor visit);
 
   // Stops the background, makes everything durable, marks the log as closed, and reports the first
   // error. Later calls that write are FailedPrecondition.
@@ -133,6 +116,9 @@ class Wal {
   uint64_t next_seq() const;
   // Every seq below it is durable.
   uint64_t durable_seq() const;
+  // A sync has failed: nothing that is not durable becomes so. Never false again. Who was given the
+  // error sees it.
+  bool failed() const;
   // The lowest seq that Replay can start from.
   uint64_t first_seq() const;
   WalStats stats() const;
@@ -140,6 +126,8 @@ class Wal {
 
  private:
   class Impl;
+  static absl::StatusOr<std::unique_ptr<Wal>> OpenLog(std::string path, const WalOptions& options,
+                                                      const WalRedo* redo);
   explicit Wal(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -65,7 +65,7 @@ Step TruncateBefore(uint64_t seq) {
   };
 }
 
-// A life with two rotations, truncations, a segment that fills up, a clean and an unclean end.
+// A life with rotations, truncations, a segment that fills up, a clean and an unclean end.
 std::vector<std::vector<Step>> Sessions() {
   return {
       {Append(5), Flush(), Append(7), Flush(), Append(3), Rotate(), Append(20), Flush(),
@@ -73,6 +73,10 @@ std::vector<std::vector<Step>> Sessions() {
       {Append(300), Flush(), Rotate(), Append(40), TruncateBefore(300), Append(300), Flush(),
        Append(2)},
       {Append(1), Flush()},
+      // Files that are dropped and used again.
+      {Append(5), Flush(), Rotate(), Append(2), Flush(), TruncateBefore(684), Rotate(), Append(2),
+       Flush(), TruncateBefore(686), Rotate(), Append(2), Flush(), TruncateBefore(688), Rotate(),
+       Append(2), Flush(), TruncateBefore(690), Rotate(), Append(2), Flush()},
   };
 }
 
@@ -208,6 +212,42 @@ TEST_P(WalCrashTest, TruncationToASeqIsAllOrNothing) {
       ExpectRecords(wal.get(), is_new ? 1000 : 0, is_new ? 1000 : 10);
     }
   }
+}
+
+// A log that is emptied goes on in a small file in place of a large one.
+TEST_P(WalCrashTest, LogThatIsMadeSmallKeepsItsPlace) {
+  constexpr uint64_t kRecords = 7000;  // more than the first segment holds
+  uint64_t made_small = 0;
+  for (uint64_t k = 0;; ++k) {
+    FaultEnv env(kSeed);
+    WalOptions options = SmallLog(&env);
+    options.segment_size_bytes = 4 << 20;
+    options.io_mode = GetParam();
+    bool durable = false;
+    {
+      const auto wal = OpenLog(kPath, options);
+      AppendRecords(wal.get(), 0, kRecords);
+      ASSERT_OK(wal->Flush());
+      ASSERT_EQ(*wal->Rotate(), kRecords);
+      env.CutPowerAt(env.OperationCount() + k);
+      const bool truncated = wal->TruncateBefore(kRecords).ok();
+      if (truncated) ++made_small;
+      durable = truncated && wal->Append(TestRecord(kRecords)).ok() && wal->Flush().ok();
+      if (!env.PowerIsCut()) break;
+    }
+    for (const DiskImage& image : Images(env, kSeed + k)) {
+      FaultEnv after(image);
+      options.env = &after;
+      const auto wal = OpenLog(kPath, options);
+      ASSERT_NE(wal, nullptr) << k;
+      const uint64_t first = wal->first_seq();
+      ASSERT_TRUE(first == 0 || first == kRecords) << k << ", " << first;
+      ASSERT_GE(wal->next_seq(), kRecords + (durable ? 1 : 0)) << k;
+      ASSERT_LE(wal->next_seq(), kRecords + 1) << k;
+      ExpectRecords(wal.get(), first, wal->next_seq());
+    }
+  }
+  EXPECT_GT(made_small, 0u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Modes, WalCrashTest, testing::Values(IoMode::kBuffered, IoMode::kDirect),

@@ -190,5 +190,67 @@ TEST(WalReopenTest, ReadOnlyChangesNothing) {
   }
 }
 
+TEST(WalReopenTest, CloseIsDurable) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  AppendRecords(wal.get(), 0, 10);
+  ASSERT_OK(wal->Close());
+  FaultEnv after_power_cut(env.SyncedImage());
+  const auto reopened = OpenLog(kPath, SmallLog(&after_power_cut));
+  EXPECT_TRUE(reopened->recovery().was_clean);
+  ExpectRecords(reopened.get(), 0, 10);
+}
+
+TEST(WalReopenTest, NewAppendBufferOfAClosedLogSurvivesAPowerCut) {
+  FaultEnv env;
+  ASSERT_OK(OpenLog(kPath, SmallLog(&env))->Close());
+  // A closed log needs none; it gets a new one, without which it would be taken for damaged.
+  ASSERT_OK(env.Remove(std::string(kPath) + ".buffer"));
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  AppendRecords(wal.get(), 0, 10);
+  ASSERT_OK(wal->Flush());
+  FaultEnv after_power_cut(env.SyncedImage());
+  ExpectRecords(OpenLog(kPath, SmallLog(&after_power_cut)).get(), 0, 10);
+}
+
+// Each record fills a block, so that the records behind a cut lie where those of the next segment
+// will.
+TEST(WalReopenTest, WhatWasCutOffDoesNotComeBack) {
+  constexpr uint64_t kBlock = 4096;
+  const auto record = [](char c) { return std::string(kBlock - 16, c); };
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  for (int i = 0; i < 8; ++i) {
+    ASSERT_OK(wal->Append(record('a')).status());
+    if (i == 4) {
+      ASSERT_OK(wal->Flush());
+    }
+  }
+  // The power cut leaves what was synced, and of the buffer all but a part of a record in between.
+  DiskImage image = env.SyncedImage();
+  const std::string buffer_path = std::string(kPath) + ".buffer";
+  image.files[buffer_path] = env.FullImage().files.at(buffer_path);
+  image.files[buffer_path].Write(5 * kBlock, std::string(kBlock, '\0'));
+  // The witness of the flush takes the place of the record's first bytes.
+  image.files[buffer_path].Write(6 * kBlock, std::string(64, '\0'));
+  env.CutPowerAt(0);
+
+  FaultEnv second(image);
+  uint64_t next = 0;
+  {
+    const auto reopened = OpenLog(kPath, SmallLog(&second));
+    next = reopened->next_seq();
+    ASSERT_GE(next, 5u);
+    ASSERT_LT(next, 8u);
+    ASSERT_OK(reopened->Append(record('b')).status());
+    image = second.FullImage();
+    second.CutPowerAt(0);
+  }
+  FaultEnv third(image);
+  const auto again = OpenLog(kPath, SmallLog(&third));
+  EXPECT_EQ(again->next_seq(), next + 1);
+  EXPECT_EQ(ReadLog(again.get()).rbegin()->second, record('b'));
+}
+
 }  // namespace
 }  // namespace emdb

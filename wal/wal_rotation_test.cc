@@ -183,5 +183,97 @@ TEST(WalRotationTest, SegmentsOfALargeLogGrowToFullSize) {
   EXPECT_EQ(image.files.at("/d/log").size(), 8u << 20);
 }
 
+// Sizes of the files of the log, but for the append buffer's.
+uint64_t BytesOf(FaultEnv* env) {
+  uint64_t bytes = 0;
+  for (const auto& [path, contents] : env->FullImage().files) {
+    if (!path.ends_with("buffer")) bytes += contents.size();
+  }
+  return bytes;
+}
+
+WalOptions MiddleSizedLog(FaultEnv* env) {
+  WalOptions options = SmallLog(env);
+  options.segment_size_bytes = 16 << 20;
+  options.append_buffer_size_bytes = 1 << 20;
+  return options;
+}
+
+void AppendBytes(Wal* wal, uint64_t bytes) {
+  const std::string record(4000, 'x');
+  for (uint64_t done = 0; done < bytes; done += record.size()) {
+    ASSERT_OK(wal->Append(record).status());
+  }
+}
+
+TEST(WalRotationTest, SegmentsThatAreEndedEarlyDoNotGrow) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, MiddleSizedLog(&env));
+  for (int i = 0; i < 20; ++i) {
+    AppendBytes(wal.get(), 100'000);
+    ASSERT_OK(wal->Rotate().status());
+  }
+  ASSERT_OK(wal->TruncateBefore(0));
+  EXPECT_EQ(wal->stats().segments_live, 21u);
+  EXPECT_LE(BytesOf(&env), 22u << 20);
+}
+
+TEST(WalRotationTest, EmptyLogIsSmallAgain) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, MiddleSizedLog(&env));
+  for (int round = 0; round < 3; ++round) {
+    AppendBytes(wal.get(), 50 << 20);
+    EXPECT_GT(BytesOf(&env), 50u << 20);
+    ASSERT_OK(wal->TruncateBefore(*wal->Rotate()));
+    EXPECT_LE(BytesOf(&env), 2u << 20);
+    EXPECT_EQ(wal->first_seq(), wal->next_seq());
+  }
+  const uint64_t next = wal->next_seq();
+  AppendRecords(wal.get(), next, next + 10);
+  ASSERT_OK(wal->Flush());
+  FaultEnv after_power_cut(env.SyncedImage());
+  ExpectRecords(OpenLog(kPath, MiddleSizedLog(&after_power_cut)).get(), next, next + 10);
+}
+
+TEST(WalRotationTest, TruncatedLogIsSmallAgain) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, MiddleSizedLog(&env));
+  AppendBytes(wal.get(), 50 << 20);
+  ASSERT_OK(wal->Truncate(7));
+  EXPECT_LE(BytesOf(&env), 2u << 20);
+}
+
+TEST(WalRotationTest, LogThatIsRotatedUnderLoadUsesItsFilesAgain) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, MiddleSizedLog(&env));
+  AppendBytes(wal.get(), 50 << 20);
+  ASSERT_OK(wal->TruncateBefore(wal->next_seq() - 1));
+  const uint64_t created = wal->stats().segments_created;
+  for (int i = 0; i < 10; ++i) {
+    const uint64_t boundary = *wal->Rotate();
+    AppendBytes(wal.get(), 10 << 20);
+    ASSERT_OK(wal->TruncateBefore(boundary));
+    EXPECT_LE(BytesOf(&env), 3 * (16u << 20));
+  }
+  // None but the one that may have been asked for before.
+  EXPECT_LE(wal->stats().segments_created, created + 2);
+  EXPECT_GE(wal->stats().segments_recycled, 8u);
+}
+
+TEST(WalRotationTest, NoSpaceForASmallSegmentLeavesTheLogInTheLargeOne) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, MiddleSizedLog(&env));
+  AppendBytes(wal.get(), 30 << 20);
+  const uint64_t boundary = *wal->Rotate();
+  constexpr int kNoSpace = 28;  // ENOSPC
+  env.AddRule({.matches = [](FileOp op, std::string_view) { return op == FileOp::kReserve; },
+               .error_number = kNoSpace});
+  ASSERT_OK(wal->TruncateBefore(boundary));
+  env.ClearRules();
+  AppendRecords(wal.get(), boundary, boundary + 10);
+  ASSERT_OK(wal->Flush());
+  ExpectRecords(wal.get(), boundary, boundary + 10);
+}
+
 }  // namespace
 }  // namespace emdb

@@ -17,7 +17,7 @@ constexpr uint64_t kMaxScanRows = 100;
 // What the operations of all mixes share.
 class Mixes {
  public:
-  explicit Mixes(uint64_t records) : zipfian_(records), loaded_(records), end_(records) {}
+  explicit Mixes(uint64_t records) : zipfian_(records), end_(records) {}
 
   absl::Status Read(CheckedSession* session, Worker* worker) {
     return session->Get(zipfian_.Scrambled(worker->random()));
@@ -46,7 +46,6 @@ class Mixes {
 
  private:
   const Zipfian zipfian_;
-  const uint64_t loaded_;
   uint64_t end_;
 };
 

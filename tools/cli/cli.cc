@@ -23,8 +23,9 @@ constexpr char kProgram[] = "emdb";
 // In the order of the help.
 std::vector<Command> AllCommands() {
   std::vector<Command> all;
-  for (std::vector<Command> some : {RecordCommands(), RangeCommands(), TransferCommands(),
-                                    StoreCommands(), InspectCommands(), ShellCommands()}) {
+  for (std::vector<Command> some :
+       {RecordCommands(), RangeCommands(), TransferCommands(), StoreCommands(), InspectCommands(),
+        SalvageCommands(), ShellCommands()}) {
     all.insert(all.end(), std::make_move_iterator(some.begin()),
                std::make_move_iterator(some.end()));
   }

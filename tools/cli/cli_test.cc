@@ -55,6 +55,17 @@ class CliTest : public ::testing::Test {
         "apple\tred\nbanana\tyellow\nblueberry\tblue\ncherry\tdark red\n");
   }
 
+  // Every byte behind the two header slots.
+  void BreakAllPages() const {
+    const auto file = PosixEnv()->OpenFile(store(), {.write = true});
+    ASSERT_TRUE(file.ok()) << file.status();
+    constexpr uint64_t kHeaders = 2 * 8192;
+    const uint64_t size = *(*file)->Size();
+    ASSERT_GT(size, kHeaders);
+    ASSERT_TRUE((*file)->WriteAt(kHeaders, std::string(size - kHeaders, '\x55')).ok());
+    ASSERT_TRUE((*file)->Close().ok());
+  }
+
   const std::string& store() const { return store_; }
 
  private:
@@ -258,16 +269,7 @@ TEST_F(CliTest, VerifyReportsASoundStore) {
 TEST_F(CliTest, VerifyReportsDamageInAPage) {
   LoadFruit();
   Out({"checkpoint", "STORE"});
-  {
-    const auto file = PosixEnv()->OpenFile(store(), {.write = true});
-    ASSERT_TRUE(file.ok()) << file.status();
-    // Every byte behind the two header slots.
-    constexpr uint64_t kHeaders = 2 * 8192;
-    const uint64_t size = *(*file)->Size();
-    ASSERT_GT(size, kHeaders);
-    ASSERT_TRUE((*file)->WriteAt(kHeaders, std::string(size - kHeaders, '\x55')).ok());
-    ASSERT_TRUE((*file)->Close().ok());
-  }
+  BreakAllPages();
   const Outcome outcome = Run({"verify", "STORE"});
   EXPECT_EQ(outcome.code, ExitCode::kCorruption);
   EXPECT_THAT(outcome.err, HasSubstr(store()));
@@ -278,6 +280,34 @@ TEST_F(CliTest, VerifyReportsAMissingLog) {
   ASSERT_TRUE(PosixEnv()->Remove(Wal::PathFor(store())).ok());
   const Outcome outcome = Run({"verify", "STORE"});
   EXPECT_EQ(outcome.code, ExitCode::kCorruption) << outcome.err;
+}
+
+TEST_F(CliTest, SalvageCopiesAWholeStore) {
+  LoadFruit();
+  Out({"checkpoint", "STORE"});
+  Out({"put", "STORE", "date", "brown"});
+  const std::string copy = store() + ".copy";
+  EXPECT_THAT(Out({"salvage", "STORE", copy}), StartsWith("copied: 5 records"));
+  EXPECT_EQ(Out({"dump", copy}), Out({"dump", "STORE"}));
+  EXPECT_EQ(Run({"salvage", "STORE", copy}).code, ExitCode::kFailed) << "it exists";
+}
+
+TEST_F(CliTest, SalvageTakesWhatIsLeftAndSaysWhatIsLost) {
+  LoadFruit();
+  Out({"checkpoint", "STORE"});
+  Out({"put", "STORE", "date", "brown"});
+  BreakAllPages();
+  const std::string copy = store() + ".copy";
+  const Outcome outcome = Run({"salvage", "STORE", copy});
+  EXPECT_EQ(outcome.code, ExitCode::kSomeLost) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("lost: " + store() + ", offset "));
+  EXPECT_EQ(Out({"get", copy, "date"}), "brown\n");
+}
+
+TEST_F(CliTest, SalvageOfNothingSaysSo) {
+  EXPECT_EQ(Run({"salvage", "STORE", store() + ".copy"}).code, ExitCode::kFailed);
+  std::fclose(std::fopen(store().c_str(), "w"));
+  EXPECT_EQ(Run({"salvage", "STORE", store() + ".copy"}).code, ExitCode::kFailed);
 }
 
 TEST_F(CliTest, InspectingChangesNoByte) {

@@ -50,6 +50,7 @@ std::vector<Command> RangeCommands();     // scan count
 std::vector<Command> TransferCommands();  // load dump
 std::vector<Command> StoreCommands();     // stats verify checkpoint compact
 std::vector<Command> InspectCommands();   // wal-dump page-dump
+std::vector<Command> SalvageCommands();   // salvage
 std::vector<Command> ShellCommands();     // shell
 
 }  // namespace emdb::cli

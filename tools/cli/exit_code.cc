@@ -12,6 +12,8 @@ ExitCode ExitCodeFor(const absl::Status& status) {
       return ExitCode::kUsage;
     case absl::StatusCode::kDataLoss:
       return ExitCode::kCorruption;
+    case absl::StatusCode::kAborted:
+      return ExitCode::kSomeLost;
     case absl::StatusCode::kCancelled:
       return ExitCode::kPipeClosed;
     default:
@@ -25,7 +27,8 @@ std::string DescribeExitCodes() {
          "  1    a key that was asked for is not in the store\n"
          "  2    the command line, or a line of the input, is wrong\n"
          "  3    I/O error, no space, no permission, no such store, or the store is in use\n"
-         "  4    corruption: bytes on disk cannot be right\n"
+         "  4    corruption: bytes on disk cannot be right; salvage: nothing is readable\n"
+         "  5    salvage: the rest was copied, but some was lost\n"
          "  141  whoever read the output stopped reading\n";
 }
 

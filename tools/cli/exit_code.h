@@ -15,11 +15,12 @@ enum class ExitCode : int {
   kUsage = 2,         // the command line, or a line of the input, is wrong
   kFailed = 3,        // I/O error, no space, no permission, no such store, or the store is in use
   kCorruption = 4,    // bytes on disk cannot be right
+  kSomeLost = 5,      // salvage: a new store was made, and some of the old one is not in it
   kPipeClosed = 141,  // whoever read the output stopped; the code of a program ended by SIGPIPE
 };
 
 // NotFound is kNotFound: commands report a missing store as FailedPrecondition. Cancelled is
-// kPipeClosed.
+// kPipeClosed, Aborted kSomeLost: nothing else in emdb makes these.
 ExitCode ExitCodeFor(const absl::Status& status);
 
 // One line a code, for the help.

@@ -13,6 +13,7 @@ TEST(ExitCodeTest, EachKindOfErrorHasItsCode) {
   EXPECT_EQ(ExitCodeFor(absl::NotFoundError("")), ExitCode::kNotFound);
   EXPECT_EQ(ExitCodeFor(absl::InvalidArgumentError("")), ExitCode::kUsage);
   EXPECT_EQ(ExitCodeFor(absl::DataLossError("")), ExitCode::kCorruption);
+  EXPECT_EQ(ExitCodeFor(absl::AbortedError("")), ExitCode::kSomeLost);
   EXPECT_EQ(ExitCodeFor(absl::CancelledError("")), ExitCode::kPipeClosed);
   EXPECT_EQ(ExitCodeFor(absl::UnavailableError("")), ExitCode::kFailed);
   EXPECT_EQ(ExitCodeFor(absl::ResourceExhaustedError("")), ExitCode::kFailed);
@@ -21,7 +22,8 @@ TEST(ExitCodeTest, EachKindOfErrorHasItsCode) {
 
 TEST(ExitCodeTest, TheHelpListsEachCode) {
   for (const ExitCode code : {ExitCode::kOk, ExitCode::kNotFound, ExitCode::kUsage,
-                              ExitCode::kFailed, ExitCode::kCorruption, ExitCode::kPipeClosed}) {
+                              ExitCode::kFailed, ExitCode::kCorruption, ExitCode::kSomeLost,
+                              ExitCode::kPipeClosed}) {
     EXPECT_TRUE(
         absl::StrContains(DescribeExitCodes(), absl::StrCat("  ", static_cast<int>(code), " ")));
   }

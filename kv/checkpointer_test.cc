@@ -1,0 +1,252 @@
+#include "kv/checkpointer.h"
+
+#include <atomic>
+#include <cerrno>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "gtest/gtest.h"
+#include "kv/arena.h"
+#include "storage/fault_env.h"
+
+namespace emdb {
+namespace {
+
+constexpr size_t kCapacity = 1 << 20;
+
+// A log, a store and an empty active memtable; the writes are made as a Db makes them.
+class CheckpointerTest : public testing::Test {
+ protected:
+  CheckpointerTest()
+      : log_(OpenLog(&env_)), store_(OpenStore(&env_)), queue_(&log_, log_.next_seq()) {
+    std::shared_ptr<Memtable> table = NewMemtable();
+    active_ = table.get();
+    states_.Update([&](ReadState* state) {
+      state->active = std::move(table);
+      state->tree = store_->GetView();
+    });
+  }
+  ~CheckpointerTest() override {
+    checkpointer_.reset();
+    states_.Close();
+  }
+
+  static std::unique_ptr<Wal> OpenLog(Env* env) {
+    WalOptions options;
+    options.flush_policy = FlushPolicy::Manual();
+    options.segment_size_bytes = 64 << 10;
+    options.env = env;
+    auto wal = Wal::Open("dir/store.wal", options);
+    EXPECT_TRUE(wal.ok()) << wal.status();
+    return *std::move(wal);
+  }
+  static std::unique_ptr<PageStore> OpenStore(Env* env) {
+    PageStoreOptions options;
+    options.cache_size_bytes = 1 << 20;
+    options.env = env;
+    auto store = PageStore::Open("dir/store", options);
+    EXPECT_TRUE(store.ok()) << store.status();
+    return *std::move(store);
+  }
+  std::shared_ptr<Memtable> NewMemtable() {
+    auto table = Memtable::Create(pool_, kCapacity);
+    EXPECT_TRUE(table.ok()) << table.status();
+    return *std::move(table);
+  }
+
+  void Start() {
+    checkpointer_ = std::make_unique<Checkpointer>(
+        Checkpointer::Parts{&env_, &log_, store_.get(), &states_, &queue_, &statistics_});
+  }
+
+  uint64_t Write(const std::string& key, bool must_be_durable = false) {
+    const absl::StatusOr<uint64_t> seq = log_.Append(key);
+    EXPECT_TRUE(seq.ok());
+    active_->Add(*seq, RecordKind::kPut, key, "value");
+    queue_.Publish(*seq, must_be_durable);
+    return *seq;
+  }
+
+  // Returns the end of what is frozen.
+  uint64_t Freeze() {
+    const absl::StatusOr<uint64_t> boundary = log_.Rotate();
+    EXPECT_TRUE(boundary.ok());
+    active_->Freeze(*boundary);
+    std::shared_ptr<Memtable> next = NewMemtable();
+    active_ = next.get();
+    states_.Update([&next](ReadState* state) {
+      state->frozen.insert(state->frozen.begin(), std::move(state->active));
+      state->active = std::move(next);
+    });
+    if (checkpointer_ != nullptr) checkpointer_->Schedule();
+    return *boundary;
+  }
+
+  bool IsInTree(const std::string& key) {
+    std::string value;
+    return states_.Acquire()->tree.Get(key, &value).ok();
+  }
+
+  void FailStoreSyncs() {
+    FaultRule rule;
+    rule.matches = [](FileOp op, std::string_view path) {
+      return op == FileOp::kSyncData && path == "dir/store";
+    };
+    env_.AddRule(std::move(rule));
+  }
+
+  FaultEnv env_;
+  DbLog log_;
+  std::unique_ptr<PageStore> store_;
+  std::shared_ptr<ArenaPool> pool_ = std::make_shared<ArenaPool>(kCapacity);
+  ReadStates states_;
+  PublishQueue queue_;
+  Statistics statistics_;
+  std::unique_ptr<Checkpointer> checkpointer_;
+  Memtable* active_ = nullptr;
+};
+
+TEST_F(CheckpointerTest, AFrozenMemtableMovesToTheTreeAndOutOfTheLog) {
+  Start();
+  Write("key");
+  const uint64_t end = Freeze();
+  EXPECT_TRUE(checkpointer_->WaitForCheckpoint(end).ok());
+  EXPECT_TRUE(IsInTree("key"));
+  EXPECT_TRUE(states_.Acquire()->frozen.empty());
+  EXPECT_EQ(store_->next_seq(), end);
+  EXPECT_EQ(log_.stats().segments_live, 1u);
+  EXPECT_FALSE(checkpointer_->is_merging());
+}
+
+TEST_F(CheckpointerTest, WhatIsFrozenAtTheStartIsCheckpointedToo) {
+  Write("key");
+  const uint64_t end = Freeze();
+  Start();
+  EXPECT_TRUE(checkpointer_->WaitForCheckpoint(end).ok());
+  EXPECT_TRUE(IsInTree("key"));
+}
+
+TEST_F(CheckpointerTest, MemtablesAreMergedOldestFirst) {
+  Start();
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_TRUE(checkpointer_->WaitForRoom().ok());
+    Write("key" + std::to_string(i));
+    Freeze();
+  }
+  EXPECT_TRUE(checkpointer_->WaitForCheckpoint(10).ok());
+  EXPECT_EQ(store_->next_seq(), 10u);
+  EXPECT_EQ(store_->stats().records, 10u);
+}
+
+TEST_F(CheckpointerTest, TheLogIsDurableBeforeTheStoreIsAheadOfIt) {
+  Start();
+  Write("unsynced");
+  const uint64_t end = Freeze();
+  EXPECT_TRUE(checkpointer_->WaitForCheckpoint(end).ok());
+  EXPECT_GE(log_.durable_seq(), end);
+}
+
+TEST_F(CheckpointerTest, AWriteThatIsNotYetVisibleIsWaitedForAndAVoidOneLeftOut) {
+  Start();
+  const uint64_t failed = Write("failed", /*must_be_durable=*/true);
+  Write("behind");
+  const auto undo = [this, failed] { active_->Void("failed", failed); };
+  const absl::Status error = absl::UnavailableError("the disk");
+  EXPECT_EQ(queue_.Resolve(failed, error, undo), error);
+  const uint64_t durable = Write("durable", /*must_be_durable=*/true);
+  const uint64_t end = Freeze();
+  EXPECT_TRUE(checkpointer_->WaitForCheckpoint(end).ok());
+  EXPECT_GT(queue_.visible_seq(), durable);
+  EXPECT_FALSE(IsInTree("failed"));
+  EXPECT_TRUE(IsInTree("behind"));
+  EXPECT_TRUE(IsInTree("durable"));
+}
+
+TEST_F(CheckpointerTest, WithoutSpaceItTriesAgainAndWritesThatNeedRoomAreTold) {
+  Start();
+  Write("key");
+  // The log has its space already; the store gets no more.
+  FaultRule rule;
+  rule.matches = [](FileOp op, std::string_view path) {
+    return op == FileOp::kWrite && path == "dir/store";
+  };
+  rule.error_number = ENOSPC;
+  env_.AddRule(std::move(rule));
+  const uint64_t end = Freeze();
+  const absl::Status failed = checkpointer_->WaitForCheckpoint(end);
+  EXPECT_EQ(failed.code(), absl::StatusCode::kResourceExhausted) << failed;
+  EXPECT_EQ(checkpointer_->WaitForRoom().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(checkpointer_->health().ok());
+  EXPECT_FALSE(IsInTree("key"));
+  env_.ClearRules();
+  checkpointer_->RetryNow();
+  EXPECT_TRUE(checkpointer_->WaitForRoom().ok());
+  EXPECT_TRUE(checkpointer_->WaitForCheckpoint(end).ok());
+  EXPECT_TRUE(IsInTree("key"));
+}
+
+TEST_F(CheckpointerTest, AnyOtherErrorIsFinal) {
+  Start();
+  Write("key");
+  FailStoreSyncs();
+  const uint64_t end = Freeze();
+  EXPECT_FALSE(checkpointer_->WaitForCheckpoint(end).ok());
+  env_.ClearRules();
+  checkpointer_->RetryNow();
+  constexpr auto kRefused = absl::StatusCode::kFailedPrecondition;
+  EXPECT_EQ(checkpointer_->health().code(), kRefused);
+  EXPECT_EQ(checkpointer_->WaitForCheckpoint(end).code(), kRefused);
+  EXPECT_EQ(checkpointer_->WaitForRoom().code(), kRefused);
+  EXPECT_FALSE(IsInTree("key"));
+  EXPECT_EQ(states_.Acquire()->frozen.size(), 1u) << "reads still find what is in it";
+}
+
+TEST_F(CheckpointerTest, RoomIsWaitedForWhileAMemtableIsFrozen) {
+  Start();
+  Write("key");
+  // The merge stands still until the test lets it go on.
+  std::atomic<bool> go_on{false};
+  env_.SetObserver([&go_on](const FaultEnv::TraceEntry& entry) {
+    if (entry.op != FileOp::kSyncData || entry.path != "dir/store") return;
+    while (!go_on) std::this_thread::yield();
+  });
+  const uint64_t end = Freeze();
+  std::atomic<bool> has_room{false};
+  std::thread waiter([this, &has_room] {
+    EXPECT_TRUE(checkpointer_->WaitForRoom().ok());
+    has_room = true;
+  });
+  while (!checkpointer_->is_merging()) std::this_thread::yield();
+  EXPECT_FALSE(has_room);
+  go_on = true;
+  waiter.join();
+  EXPECT_TRUE(checkpointer_->WaitForCheckpoint(end).ok());
+}
+
+TEST_F(CheckpointerTest, ExclusiveWorkPublishesTheTreeItLeaves) {
+  Start();
+  Write("key");
+  const uint64_t end = Freeze();
+  EXPECT_TRUE(checkpointer_->WaitForCheckpoint(end).ok());
+  const uint64_t before = states_.Acquire()->tree.generation();
+  EXPECT_TRUE(checkpointer_->RunExclusively([this] { return store_->Compact(); }).ok());
+  EXPECT_GT(states_.Acquire()->tree.generation(), before);
+  const absl::Status error = absl::DataLossError("found");
+  EXPECT_EQ(checkpointer_->RunExclusively([&error] { return error; }), error);
+  EXPECT_TRUE(IsInTree("key"));
+}
+
+TEST_F(CheckpointerTest, TheDestructorLetsARunningCheckpointFinish) {
+  Start();
+  for (int i = 0; i < 100; ++i) Write("key" + std::to_string(i));
+  const uint64_t end = Freeze();
+  while (!checkpointer_->is_merging() && store_->next_seq() < end) std::this_thread::yield();
+  checkpointer_.reset();
+  EXPECT_EQ(store_->next_seq(), end);
+  EXPECT_EQ(store_->stats().records, 100u);
+}
+
+}  // namespace
+}  // namespace emdb

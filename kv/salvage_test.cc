@@ -1,0 +1,400 @@
+#include "kv/salvage.h"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "kv/damage.h"
+#include "kv/db.h"
+#include "kv/observation.h"
+#include "kv/test_setting.h"
+#include "pagestore/page_store.h"
+#include "storage/fault_env.h"
+#include "wal/wal.h"
+
+namespace emdb {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::Field;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+constexpr char kSource[] = "/disk/source.emdb";
+constexpr char kCopy[] = "/disk/copy.emdb";
+constexpr uint64_t kPageBytes = 8192;
+
+Options SmallStore(Env* env) {
+  Options options;
+  options.env = env;
+  options.memtable_size = size_t{1} << 20;
+  options.cache_size = size_t{1} << 20;
+  options.wal_segment_size = uint64_t{64} << 10;
+  options.flush_policy = FlushPolicy::Manual();
+  return options;
+}
+
+std::string NumberedKey(std::string_view name, int i) {
+  const std::string digits = std::to_string(i);
+  return std::string(name) + std::string(4 - digits.size(), '0') + digits;
+}
+
+// A store, what it holds, and all that it ever held.
+struct Original {
+  DiskImage image;
+  DiskImage older;  // of the checkpoint before
+  Contents contents;
+  std::map<std::string, std::set<std::string>> history;
+};
+
+enum class End { kClosed, kKilled, kPowerCut };
+
+class OriginalBuilder {
+ public:
+  Original Build(End end) {
+    auto db = Db::Open(SmallStore(&env_), kSource);
+    EXPECT_TRUE(db.ok()) << db.status();
+    db_ = *std::move(db);
+    FillTree();
+    FillLog();
+    if (end == End::kClosed) {
+      EXPECT_EQ(db_->Close(), absl::OkStatus());
+    }
+    original_.image = end == End::kPowerCut ? env_.SyncedImage() : env_.FullImage();
+    env_.CutPowerAt(0);
+    db_.reset();
+    return std::move(original_);
+  }
+
+ private:
+  // An inner page, some thirty leaves, a value with pages of its own; freed pages with what they
+  // held before.
+  void FillTree() {
+    for (int i = 0; i < 600; ++i) Put(NumberedKey("tree", i), 300);
+    Put("tree-large", 30'000);
+    EXPECT_EQ(db_->Checkpoint(), absl::OkStatus());
+    original_.older = env_.FullImage();
+    for (int i = 0; i < 600; i += 7) Put(NumberedKey("tree", i), 250);
+    Delete(NumberedKey("tree", 10));
+    EXPECT_EQ(db_->Checkpoint(), absl::OkStatus());
+  }
+
+  // Several segments, each commit synced.
+  void FillLog() {
+    for (int i = 0; i < 150; ++i) {
+      Put(NumberedKey("log", i), 1'000);
+      if (i % 10 == 0) {
+        EXPECT_EQ(db_->Flush(), absl::OkStatus());
+      }
+    }
+    Delete(NumberedKey("tree", 20));
+    EXPECT_EQ(db_->Flush(), absl::OkStatus());
+  }
+
+  void Put(const std::string& key, size_t size) {
+    const std::string value = key + std::string(size, static_cast<char>('a' + letter_++ % 26));
+    EXPECT_EQ(db_->Put(key, value), absl::OkStatus());
+    original_.contents[key] = value;
+    original_.history[key].insert(value);
+  }
+  void Delete(const std::string& key) {
+    EXPECT_EQ(db_->Delete(key), absl::OkStatus());
+    original_.contents.erase(key);
+  }
+
+  FaultEnv env_;
+  std::unique_ptr<Db> db_;
+  Original original_;
+  unsigned letter_ = 0;
+};
+
+const Original& OriginalFor(End end) {
+  static const Original* const originals =
+      new Original[]{OriginalBuilder().Build(End::kClosed), OriginalBuilder().Build(End::kKilled),
+                     OriginalBuilder().Build(End::kPowerCut)};
+  return originals[static_cast<int>(end)];
+}
+
+struct Salvaged {
+  absl::StatusOr<SalvageReport> report = absl::UnknownError("");
+  Contents contents;
+};
+
+bool IsSource(const std::string& path) { return path.starts_with(kSource); }
+
+// Salvages what is on the disk and reads the copy. The source must stay as it was.
+Salvaged SalvageImage(const DiskImage& image) {
+  FaultEnv env(image);
+  Salvaged salvaged;
+  salvaged.report = Salvage(&env, kSource, kCopy);
+  for (const auto& [path, bytes] : env.FullImage().files) {
+    if (!IsSource(path)) continue;
+    EXPECT_TRUE(image.files.contains(path)) << path << " was made";
+    EXPECT_EQ(bytes.ToString(), image.files.at(path).ToString()) << path << " was written to";
+  }
+  if (!salvaged.report.ok()) {
+    EXPECT_FALSE(*env.Exists(kCopy)) << salvaged.report.status();
+    return salvaged;
+  }
+  auto db = Db::Open(SmallStore(&env), kCopy);
+  EXPECT_TRUE(db.ok()) << db.status();
+  const Observation found = Observe(**db, {});
+  EXPECT_EQ(found.error, absl::OkStatus());
+  EXPECT_EQ(found.contradiction, "");
+  EXPECT_EQ(found.present.size(), salvaged.report->records);
+  salvaged.contents = found.present;
+  return salvaged;
+}
+
+// The value of `key` in the copy, or that there is none.
+std::string ValueIn(const Salvaged& salvaged, const std::string& key) {
+  const auto found = salvaged.contents.find(key);
+  return found == salvaged.contents.end() ? "(none)" : found->second;
+}
+
+std::string KeysMissing(const Original& original, const Salvaged& salvaged) {
+  std::string keys;
+  for (const auto& [key, value] : original.contents) {
+    if (!salvaged.contents.contains(key)) keys += key + " ";
+  }
+  return keys;
+}
+
+std::string DescribeLost(const SalvageReport& report) {
+  std::string text;
+  for (const LostPiece& piece : report.lost) {
+    text += piece.path + ", offset " + std::to_string(piece.offset) + ": " + piece.what + "\n";
+  }
+  return text;
+}
+
+// The pages of the source whose description says `kind`.
+std::vector<uint64_t> PagesOfKind(const DiskImage& image, std::string_view kind) {
+  FaultEnv env(image);
+  PageStoreOptions options;
+  options.read_only = true;
+  options.env = &env;
+  auto store = PageStore::Open(kSource, options);
+  EXPECT_TRUE(store.ok()) << store.status();
+  std::vector<uint64_t> pages;
+  // Those that the newest generation wrote last are in use for sure.
+  for (uint64_t id = 2; id < (*store)->stats().file_pages; ++id) {
+    const auto text = (*store)->DescribePage(id);
+    if (text.ok() && text->find(kind) != std::string::npos) pages.push_back(id);
+  }
+  return pages;
+}
+
+DiskImage Overwritten(const DiskImage& image, const std::string& path, uint64_t offset,
+                      uint64_t size) {
+  DiskImage damaged = image;
+  damaged.files.at(path).Write(offset, std::string(size, '\x5a'));
+  return damaged;
+}
+
+class SalvageTest : public testing::TestWithParam<End> {
+ protected:
+  const Original& original() const { return OriginalFor(GetParam()); }
+};
+
+TEST_P(SalvageTest, OfAWholeStoreNothingIsLost) {
+  const Salvaged salvaged = SalvageImage(original().image);
+  ASSERT_TRUE(salvaged.report.ok()) << salvaged.report.status();
+  EXPECT_EQ(DescribeLost(*salvaged.report), "");
+  EXPECT_EQ(salvaged.contents, original().contents);
+  EXPECT_EQ(salvaged.report->log_batches_behind_gap, 0u);
+}
+
+TEST_P(SalvageTest, DamagedLeafLosesItsOwnKeysAndNoOthers) {
+  // A leaf that is in use is missed when it is damaged; the others are left over.
+  int in_use = 0;
+  for (const uint64_t page : PagesOfKind(original().image, ": leaf")) {
+    const Salvaged salvaged =
+        SalvageImage(Overwritten(original().image, kSource, page * kPageBytes + 4'000, 100));
+    ASSERT_TRUE(salvaged.report.ok()) << salvaged.report.status();
+    const size_t missing = original().contents.size() - salvaged.contents.size();
+    if (missing == 0) continue;
+    ++in_use;
+    EXPECT_LE(missing, 30u) << KeysMissing(original(), salvaged);
+    EXPECT_THAT(salvaged.report->lost, ElementsAre(Field(&LostPiece::offset, page * kPageBytes)));
+    EXPECT_THAT(salvaged.report->lost[0].what, HasSubstr("a leaf: keys from "));
+    for (const auto& [key, value] : salvaged.contents) {
+      EXPECT_EQ(value, original().contents.at(key)) << key;
+    }
+  }
+  EXPECT_GE(in_use, 20);
+}
+
+TEST_P(SalvageTest, LeavesBelowADamagedInnerPageAreFound) {
+  uint64_t strays = 0;
+  for (const uint64_t page : PagesOfKind(original().image, ": inner")) {
+    const Salvaged salvaged =
+        SalvageImage(Overwritten(original().image, kSource, page * kPageBytes + 64, 64));
+    ASSERT_TRUE(salvaged.report.ok()) << salvaged.report.status();
+    EXPECT_EQ(salvaged.contents, original().contents) << page;
+    strays += salvaged.report->stray_pages;
+  }
+  EXPECT_GE(strays, 20u);
+}
+
+TEST_P(SalvageTest, DamagedLargeValueLosesOneKey) {
+  const auto extent = [&](const DiskImage& image) {
+    const std::string bytes = image.files.at(kSource).ToString();
+    const size_t at = bytes.rfind(original().contents.at("tree-large").substr(0, 1'000));
+    EXPECT_NE(at, std::string::npos);
+    return at;
+  };
+  const Salvaged salvaged =
+      SalvageImage(Overwritten(original().image, kSource, extent(original().image) + 20'000, 1));
+  ASSERT_TRUE(salvaged.report.ok()) << salvaged.report.status();
+  EXPECT_EQ(KeysMissing(original(), salvaged), "tree-large ");
+  EXPECT_THAT(DescribeLost(*salvaged.report), HasSubstr("a value of 30010 bytes"));
+}
+
+TEST_P(SalvageTest, WithoutAnyHeaderLeavesAndLogAreTaken) {
+  DiskImage image = Overwritten(original().image, kSource, 0, 2 * kPageBytes);
+  const Salvaged salvaged = SalvageImage(image);
+  ASSERT_TRUE(salvaged.report.ok()) << salvaged.report.status();
+  EXPECT_THAT(DescribeLost(*salvaged.report), HasSubstr("no header of the store is whole"));
+  EXPECT_EQ(KeysMissing(original(), salvaged), "");
+  EXPECT_GT(salvaged.report->stray_pages, 20u);
+  // Of a key that is there twice the newer leaf has won, and the log over both.
+  for (const auto& [key, value] : original().contents) {
+    EXPECT_EQ(ValueIn(salvaged, key), value) << key;
+  }
+}
+
+TEST_P(SalvageTest, EitherHeaderSlotIsEnough) {
+  for (const uint64_t slot : {0, 1}) {
+    const Salvaged salvaged =
+        SalvageImage(Overwritten(original().image, kSource, slot * kPageBytes, kPageBytes));
+    ASSERT_TRUE(salvaged.report.ok()) << salvaged.report.status();
+    for (const auto& [key, value] : original().contents) {
+      EXPECT_EQ(ValueIn(salvaged, key), value) << key << ", without slot " << slot;
+    }
+  }
+}
+
+TEST_P(SalvageTest, RecordsBehindADamagedOneAreTaken) {
+  const std::string log = Wal::PathFor(kSource);
+  size_t lost = 0;
+  for (const auto& [path, bytes] : original().image.files) {
+    if (!path.starts_with(log) || path.find(".spare") != std::string::npos ||
+        path.ends_with(".buffer")) {
+      continue;
+    }
+    DiskImage image = Overwritten(original().image, path, 10'000, 1);
+    // The append buffer would make it good.
+    image.files.at(log + ".buffer")
+        .Write(0, std::string(image.files.at(log + ".buffer").size(), '\0'));
+    const Salvaged salvaged = SalvageImage(image);
+    ASSERT_TRUE(salvaged.report.ok()) << salvaged.report.status();
+    const size_t missing = original().contents.size() - salvaged.contents.size();
+    EXPECT_LE(missing, 1u) << path << ": " << KeysMissing(original(), salvaged);
+    if (missing == 0) continue;
+    lost += missing;
+    EXPECT_GT(salvaged.report->log_batches_behind_gap, 0u);
+    EXPECT_THAT(DescribeLost(*salvaged.report), HasSubstr(path + ", offset ")) << path;
+    EXPECT_THAT(DescribeLost(*salvaged.report), HasSubstr("log records with seq"));
+  }
+  EXPECT_GE(lost, 2u);
+}
+
+TEST_P(SalvageTest, WithoutTheStoreFileTheLogIsTaken) {
+  DiskImage image = original().image;
+  image.files.erase(kSource);
+  const Salvaged salvaged = SalvageImage(image);
+  ASSERT_TRUE(salvaged.report.ok()) << salvaged.report.status();
+  EXPECT_THAT(salvaged.report->lost, testing::Not(IsEmpty()));
+  EXPECT_EQ(ValueIn(salvaged, NumberedKey("log", 149)),
+            original().contents.at(NumberedKey("log", 149)));
+}
+
+TEST_P(SalvageTest, WithoutTheLogTheTreeIsTaken) {
+  DiskImage image = original().image;
+  std::erase_if(image.files, [](const auto& file) { return file.first != kSource; });
+  const Salvaged salvaged = SalvageImage(image);
+  ASSERT_TRUE(salvaged.report.ok()) << salvaged.report.status();
+  EXPECT_THAT(DescribeLost(*salvaged.report), HasSubstr("the log is missing"));
+  EXPECT_EQ(salvaged.contents.count(NumberedKey("tree", 599)), 1u);
+}
+
+TEST_P(SalvageTest, WhatHoldsNothingIsRefusedAndNothingIsMade) {
+  DiskImage image = original().image;
+  for (auto& [path, bytes] : image.files) {
+    bytes.Write(0, std::string(bytes.size(), '\x5a'));
+  }
+  EXPECT_TRUE(absl::IsDataLoss(SalvageImage(image).report.status()));
+  image.files.clear();
+  EXPECT_TRUE(absl::IsNotFound(SalvageImage(image).report.status()));
+}
+
+// Every record of the copy was written to the original at some time; and if nothing is said to be
+// lost, nothing is.
+std::string Judge(const Original& original, const Salvaged& salvaged, bool may_lack_a_tail) {
+  if (!salvaged.report.ok()) {
+    return absl::IsDataLoss(salvaged.report.status()) || absl::IsNotFound(salvaged.report.status())
+               ? ""
+               : salvaged.report.status().ToString();
+  }
+  for (const auto& [key, value] : salvaged.contents) {
+    const auto written = original.history.find(key);
+    if (written == original.history.end() || !written->second.contains(value)) {
+      return "key " + key + " has a value that was never written";
+    }
+  }
+  if (!salvaged.report->lost.empty()) return "";
+  if (salvaged.contents == original.contents) return "";
+  const std::string missing = KeysMissing(original, salvaged);
+  // Nobody can tell the last records of a log that was not closed from what a power cut tore.
+  if (may_lack_a_tail && missing.find("tree") == std::string::npos) return "";
+  return "nothing is said to be lost, but the contents differ; missing: " + missing;
+}
+
+TEST_P(SalvageTest, RandomDamageYieldsNothingThatWasNeverWritten) {
+  const uint64_t seed = TestSetting("EMDB_SEED", 1);
+  const uint64_t damages = TestSetting("EMDB_DAMAGES", 80);
+  for (uint64_t i = 0; i < damages; ++i) {
+    const Damage damage =
+        RandomDamage(original().image, original().older, seed * 1'000'000'000 + i);
+    EXPECT_EQ(Judge(original(), SalvageImage(damage.image), GetParam() != End::kClosed), "")
+        << i << ": " << damage.what;
+  }
+}
+
+TEST_P(SalvageTest, FlippedBitYieldsNothingThatWasNeverWritten) {
+  const uint64_t wanted = TestSetting("EMDB_BITS", 80);
+  const uint64_t stride = CountBits(original().image) / wanted | 1;
+  for (uint64_t i = 0; i < wanted; ++i) {
+    const Damage damage = FlipBit(original().image, i * stride);
+    EXPECT_EQ(Judge(original(), SalvageImage(damage.image), GetParam() != End::kClosed), "")
+        << damage.what;
+  }
+}
+
+TEST(SalvageDestinationTest, AnExistingStoreIsLeftAlone) {
+  FaultEnv env(OriginalFor(End::kClosed).image);
+  EXPECT_TRUE(absl::IsAlreadyExists(Salvage(&env, kSource, kSource).status()) ||
+              absl::IsFailedPrecondition(Salvage(&env, kSource, kSource).status()));
+  ASSERT_TRUE(Db::Open(SmallStore(&env), kCopy).ok());
+  EXPECT_TRUE(absl::IsAlreadyExists(Salvage(&env, kSource, kCopy).status()));
+}
+
+std::string EndName(const testing::TestParamInfo<End>& info) {
+  static constexpr const char* kNames[] = {"Closed", "Killed", "PowerCut"};
+  return kNames[static_cast<int>(info.param)];
+}
+
+INSTANTIATE_TEST_SUITE_P(Stores, SalvageTest,
+                         testing::Values(End::kClosed, End::kKilled, End::kPowerCut), EndName);
+
+}  // namespace
+}  // namespace emdb

@@ -1,0 +1,65 @@
+#include "pagestore/write_behind.h"
+
+#include <string_view>
+#include <utility>
+
+namespace emdb {
+
+WriteBehind::~WriteBehind() {
+  if (!thread_.joinable()) return;
+  {
+    MutexLock lock(&mutex_);
+    is_stopping_ = true;
+    work_.Signal();
+  }
+  thread_.join();
+}
+
+char* WriteBehind::buffer() {
+  AlignedBuffer& buffer = buffers_[filling_];
+  if (buffer.size() == 0) buffer = AlignedBuffer(buffer_bytes_);
+  return buffer.data();
+}
+
+absl::Status WriteBehind::Write(PageId first, size_t bytes) {
+  if (!thread_.joinable()) thread_ = std::thread([this] { Run(); });
+  MutexLock lock(&mutex_);
+  jobs_[filling_] = {first, bytes};
+  filling_ = (filling_ + 1) % kBuffers;
+  ++jobs_left_;
+  work_.Signal();
+  while (jobs_left_ == kBuffers) done_.Wait(&mutex_);
+  return error_;
+}
+
+absl::Status WriteBehind::Finish() {
+  MutexLock lock(&mutex_);
+  while (jobs_left_ > 0) done_.Wait(&mutex_);
+  return error_;
+}
+
+void WriteBehind::Run() {
+  size_t at = 0;
+  while (true) {
+    Job job;
+    bool is_wanted = true;
+    {
+      MutexLock lock(&mutex_);
+      while (jobs_left_ == 0 && !is_stopping_) work_.Wait(&mutex_);
+      if (jobs_left_ == 0) return;
+      job = jobs_[at];
+      is_wanted = error_.ok();
+    }
+    absl::Status status;
+    if (is_wanted) {
+      status = file_->WriteRun(job.first, std::string_view(buffers_[at].data(), job.bytes));
+    }
+    at = (at + 1) % kBuffers;
+    MutexLock lock(&mutex_);
+    if (error_.ok()) error_ = std::move(status);
+    --jobs_left_;
+    done_.Signal();
+  }
+}
+
+}  // namespace emdb

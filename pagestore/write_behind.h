@@ -1,0 +1,73 @@
+// WriteBehind: writes runs of pages on a thread of its own, so that who makes them can go on with
+// the next ones. A disk takes as long for a large write as a merge takes to make it: side by side
+// they take half.
+//
+// Runs are written one at a time, in the order they were given; after an error none is written any
+// more. Nothing is synced. The thread is started with the first run.
+//
+// For one thread that fills buffers.
+
+#ifndef EMDB_PAGESTORE_WRITE_BEHIND_H_
+#define EMDB_PAGESTORE_WRITE_BEHIND_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "pagestore/page_file.h"
+#include "pagestore/page_format.h"
+#include "storage/aligned_buffer.h"
+#include "storage/mutex.h"
+
+namespace emdb {
+
+class WriteBehind {
+ public:
+  // `file` outlives it. Takes memory for kBuffers buffers, each when it is first filled.
+  WriteBehind(PageFile* file, size_t buffer_bytes) : file_(file), buffer_bytes_(buffer_bytes) {}
+  // Waits for what is being written.
+  ~WriteBehind() ABSL_LOCKS_EXCLUDED(mutex_);
+  WriteBehind(const WriteBehind&) = delete;
+  WriteBehind& operator=(const WriteBehind&) = delete;
+
+  // To be filled up to the next Write.
+  char* buffer();
+  // Writes the first `bytes` of buffer() to page `first` and on, some time before the next Finish;
+  // then buffer() is another one. The error of an earlier write.
+  absl::Status Write(PageId first, size_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Waits until all is written. The first error there was.
+  absl::Status Finish() ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  // One is being filled, one written, and one evens out their speeds.
+  static constexpr size_t kBuffers = 3;
+  struct Job {
+    PageId first = kNoPage;
+    size_t bytes = 0;
+  };
+
+  void Run() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  PageFile* const file_;
+  const size_t buffer_bytes_;
+  // Taken in turn. Not guarded: those of jobs belong to the thread, the next one to the caller.
+  std::array<AlignedBuffer, kBuffers> buffers_;
+  size_t filling_ = 0;
+
+  Mutex mutex_;
+  CondVar work_;  // for the thread
+  CondVar done_;  // a job is
+  // Of the buffers in front of filling_, in turn.
+  std::array<Job, kBuffers> jobs_ ABSL_GUARDED_BY(mutex_);
+  size_t jobs_left_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool is_stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status error_ ABSL_GUARDED_BY(mutex_);
+  std::thread thread_;
+};
+
+}  // namespace emdb
+
+#endif  // EMDB_PAGESTORE_WRITE_BEHIND_H_

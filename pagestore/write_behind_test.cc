@@ -1,0 +1,89 @@
+#include "pagestore/write_behind.h"
+
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "gtest/gtest.h"
+#include "pagestore/page_file.h"
+#include "storage/aligned_buffer.h"
+#include "storage/fault_env.h"
+
+namespace emdb {
+namespace {
+
+constexpr uint32_t kPageSize = 8192;
+constexpr size_t kBufferBytes = 4 * kPageSize;
+
+class WriteBehindTest : public testing::Test {
+ protected:
+  WriteBehindTest() : file_(Open(), kPageSize, StoreId{}) {}
+
+  std::unique_ptr<File> Open() {
+    absl::StatusOr<std::unique_ptr<File>> file =
+        OpenStoreFile(&env_, "pages", {.write = true, .create = true});
+    EXPECT_TRUE(file.ok()) << file.status();
+    return *std::move(file);
+  }
+  static absl::Status WriteFilled(WriteBehind* behind, PageId first, char byte, size_t bytes) {
+    std::memset(behind->buffer(), byte, bytes);
+    return behind->Write(first, bytes);
+  }
+  std::string Read(PageRun run) {
+    AlignedBuffer buffer(size_t{run.count} * kPageSize);
+    EXPECT_EQ(file_.ReadRun(run, buffer.data()), absl::OkStatus());
+    return std::string(buffer.data(), buffer.size());
+  }
+
+  FaultEnv env_;
+  PageFile file_;
+};
+
+TEST_F(WriteBehindTest, WritesEachRunToItsPlace) {
+  WriteBehind behind(&file_, kBufferBytes);
+  // More runs than buffers.
+  for (int i = 0; i < 20; ++i) {
+    const size_t pages = static_cast<size_t>(i % 4) + 1;
+    ASSERT_EQ(WriteFilled(&behind, 4 * i, static_cast<char>('a' + i), pages * kPageSize),
+              absl::OkStatus());
+  }
+  ASSERT_EQ(behind.Finish(), absl::OkStatus());
+  for (uint32_t i = 0; i < 20; ++i) {
+    const uint32_t pages = i % 4 + 1;
+    EXPECT_EQ(Read({4 * i, pages}), std::string(pages * kPageSize, static_cast<char>('a' + i)));
+  }
+}
+
+TEST_F(WriteBehindTest, FinishWithoutWritesIsOk) {
+  WriteBehind behind(&file_, kBufferBytes);
+  EXPECT_EQ(behind.Finish(), absl::OkStatus());
+}
+
+TEST_F(WriteBehindTest, TheDestructorWaits) {
+  {
+    WriteBehind behind(&file_, kBufferBytes);
+    ASSERT_EQ(WriteFilled(&behind, 0, 'x', kBufferBytes), absl::OkStatus());
+  }
+  EXPECT_EQ(Read({0, 4}), std::string(kBufferBytes, 'x'));
+}
+
+TEST_F(WriteBehindTest, TheFirstErrorIsReportedAndEndsTheWriting) {
+  WriteBehind behind(&file_, kBufferBytes);
+  ASSERT_EQ(WriteFilled(&behind, 0, 'a', kBufferBytes), absl::OkStatus());
+  ASSERT_EQ(behind.Finish(), absl::OkStatus());
+  FaultRule rule;
+  rule.count = 1;
+  env_.AddRule(rule);
+  // Whether this Write already knows is a matter of time.
+  WriteFilled(&behind, 4, 'b', kBufferBytes).IgnoreError();
+  const absl::Status first = behind.Finish();
+  EXPECT_FALSE(first.ok());
+  EXPECT_EQ(WriteFilled(&behind, 0, 'c', kBufferBytes), first);
+  EXPECT_EQ(behind.Finish(), first);
+  EXPECT_EQ(Read({0, 4}), std::string(kBufferBytes, 'a'));
+}
+
+}  // namespace
+}  // namespace emdb
