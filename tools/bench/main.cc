@@ -17,6 +17,7 @@
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
 #include "absl/flags/usage_config.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -220,7 +221,10 @@ absl::StatusOr<int> RenderAgain(const std::string& from) {
 
 int main(int argc, char** argv) {
   std::string command = "bazel run --config=opt //tools/bench --";
-  for (int i = 1; i < argc; ++i) command += std::string(" ") + argv[i];
+  for (int i = 1; i < argc; ++i) {
+    // Where the results go is no part of how to come by them.
+    if (!absl::StartsWith(argv[i], "--out=")) absl::StrAppend(&command, " ", argv[i]);
+  }
   absl::SetProgramUsageMessage(emdb::bench::Usage());
   absl::FlagsUsageConfig usage_config;
   usage_config.contains_help_flags = [](absl::string_view file) {
