@@ -178,6 +178,55 @@ void Memtable::ReadLeafAt(Arena::Ref ref, LeafCopy* out) const {
   out->low_fence = out->count > 0 ? out->records[0] : 0;
 }
 
+bool Memtable::MayHavePut(const KeyRange& range, uint64_t from_seq) const {
+  const Arena::Ref root = root_.load(std::memory_order_acquire);
+  if (NodeMayHavePut(*node(root), range, from_seq)) return true;
+  // As long as it is the root it has not been split.
+  return root_.load(std::memory_order_acquire) != root;
+}
+
+bool Memtable::NodeMayHavePut(const MemtableNode& in, const KeyRange& range,
+                              uint64_t from_seq) const {
+  if (in.is_leaf()) return LeafMayHavePut(in, range, from_seq);
+  const uint32_t version = in.ReadVersion();
+  uint32_t first = 0;
+  uint32_t last = 0;
+  const Target end_target = range.end ? Target::kBefore : Target::kLast;
+  if (!FindChild(in, version, range.begin, Target::kKey, &first)) return true;
+  if (!FindChild(in, version, range.end.value_or(""), end_target, &last)) return true;
+  const uint32_t count = in.count();
+  std::array<Arena::Ref, MemtableNode::kInnerCapacity> children;
+  for (uint32_t i = first; i <= last; ++i) children[i] = in.child(i);
+  if (!in.Validate(version)) return true;
+  for (uint32_t i = first; i <= last; ++i) {
+    const MemtableNode& child = *node(children[i]);
+    // What is appended at the right edge is noted in its leaf only.
+    const bool may_be_edge = i + 1 == count;
+    if (!may_be_edge && child.newest_put() < from_seq) continue;
+    if (NodeMayHavePut(child, range, from_seq)) return true;
+  }
+  // A child that was split meanwhile has given away keys that were not looked at.
+  return !in.Validate(version);
+}
+
+bool Memtable::LeafMayHavePut(const MemtableNode& leaf, const KeyRange& range,
+                              uint64_t from_seq) const {
+  if (leaf.newest_put() < from_seq) return false;
+  LeafCopy copy;
+  while (!TryCopyLeaf(leaf, leaf.ReadVersion(), range.begin, Target::kKey, &copy)) {
+  }
+  for (uint32_t i = copy.position.index; i < copy.count; ++i) {
+    const MemtableRecord* r = record(copy.records[i]);
+    if (range.end && r->key() >= *range.end) return false;
+    while (r->seq >= from_seq) {
+      if (r->kind.load(std::memory_order_relaxed) == RecordKind::kPut) return true;
+      if (r->older == 0) break;
+      r = record(r->older);
+    }
+  }
+  return false;
+}
+
 // ---- The writer
 // -----------------------------------------------------------------------------------------------
 
@@ -230,6 +279,10 @@ void Memtable::CountVersions(Arena::Ref newest, bool is_new_key) {
 }
 
 void Memtable::Add(uint64_t seq, RecordKind kind, std::string_view key, std::string_view value) {
+  if (is_watched_.load(std::memory_order_relaxed) && watched_from() == kNotWatched) {
+    // Behind this seq: a batch may have other records with it, which came before the watch.
+    watched_from_.store(seq + 1, std::memory_order_release);
+  }
   Link(key, NewRecord(seq, kind, key, value));
   CountRecord();
 }
@@ -251,6 +304,7 @@ bool Memtable::TryAppend(std::string_view key, Arena::Ref ref) {
     if (head < last) return false;
     if (head == last && record(leaf->record(count - 1))->key() >= key) return false;
   }
+  NotePut(leaf, ref);
   InsertEntry(leaf, count, ref, 0);
   CountVersions(ref, /*is_new_key=*/true);
   return true;
@@ -266,6 +320,7 @@ void Memtable::Insert(std::string_view key, Arena::Ref ref) {
   Position position;
   // The searches cannot fail here: nobody else writes.
   while (!at->is_leaf()) {
+    NotePut(at, ref);
     uint32_t index = 0;
     (void)FindChild(*at, at->ReadVersion(), key, Target::kKey, &index);
     right_edge = right_edge && index + 1 == at->count();
@@ -280,6 +335,7 @@ void Memtable::Insert(std::string_view key, Arena::Ref ref) {
     }
     at = child;
   }
+  NotePut(at, ref);
   (void)FindEntry(*at, at->ReadVersion(), key, &position);
   if (position.equal) {
     record(ref)->older = at->record(position.index);
@@ -290,6 +346,13 @@ void Memtable::Insert(std::string_view key, Arena::Ref ref) {
   }
   InsertEntry(at, position.index, ref, 0);
   CountVersions(ref, /*is_new_key=*/true);
+}
+
+void Memtable::NotePut(MemtableNode* in, Arena::Ref ref) const {
+  if (watched_from_.load(std::memory_order_relaxed) == kNotWatched) [[likely]]
+    return;
+  const MemtableRecord* const r = record(ref);
+  if (r->kind.load(std::memory_order_relaxed) == RecordKind::kPut) in->set_newest_put(r->seq);
 }
 
 void Memtable::GrowRoot() {
@@ -319,6 +382,9 @@ void Memtable::SplitChild(MemtableNode* parent, uint32_t index, bool append,
   }
   right->set_count(count - middle);
   right->set_next(left->next());
+  // Which of the two the newest put is in is not known; that it is the newest record does no harm.
+  right->set_newest_put(record(new_record)->seq);
+  left->set_newest_put(record(new_record)->seq);
   GrowPrefix(right);
 
   // Both are locked until both are right: a reader between them would miss the right half.

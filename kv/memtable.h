@@ -23,6 +23,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "absl/status/statusor.h"
@@ -36,6 +37,12 @@ class Memtable {
   enum class Lookup { kAbsent, kFound, kDeleted };
 
   static constexpr uint64_t kNotFrozen = UINT64_MAX;
+  static constexpr uint64_t kNotWatched = UINT64_MAX;
+
+  struct KeyRange {
+    std::string_view begin;               // inclusive
+    std::optional<std::string_view> end;  // exclusive; none: all that follows
+  };
 
   // What `operations` puts and deletions, `bytes` of keys and values in all, take at most.
   static size_t RoomFor(size_t operations, size_t bytes) { return operations * 64 + bytes + 16384; }
@@ -65,6 +72,15 @@ class Memtable {
 
   // The newest version of `key` below `seq_limit`. *value is set if it is kFound.
   Lookup Get(std::string_view key, uint64_t seq_limit, std::string_view* value) const;
+
+  // From some later Add on, MayHavePut knows of puts.
+  void WatchPuts() const { is_watched_.store(true, std::memory_order_relaxed); }
+  // The seq it knows them from on; kNotWatched: none yet.
+  uint64_t watched_from() const { return watched_from_.load(std::memory_order_acquire); }
+  // False only if no put with a seq of `from_seq` or above is there, among the records that were
+  // added before a limit the caller has been given. `from_seq` is not below watched_from(), and the
+  // range not empty. Writes that come in between may make it true.
+  bool MayHavePut(const KeyRange& range, uint64_t from_seq) const;
 
   bool empty() const { return records_.load(std::memory_order_acquire) == 0; }
   uint64_t end_seq() const { return end_seq_.load(std::memory_order_acquire); }
@@ -131,6 +147,9 @@ class Memtable {
   void ReadLeaf(std::string_view key, Target target, LeafCopy* out) const;
   // The leaf `ref`, positioned at its first entry.
   void ReadLeafAt(Arena::Ref ref, LeafCopy* out) const;
+  // MayHavePut of what is in one node and below it.
+  bool NodeMayHavePut(const MemtableNode& in, const KeyRange& range, uint64_t from_seq) const;
+  bool LeafMayHavePut(const MemtableNode& leaf, const KeyRange& range, uint64_t from_seq) const;
 
   // The writer.
   Arena::Ref NewRecord(uint64_t seq, RecordKind kind, std::string_view key, std::string_view value);
@@ -141,6 +160,8 @@ class Memtable {
   void InsertEntry(MemtableNode* into, uint32_t index, Arena::Ref ref, Arena::Ref child);
   void GrowRoot();
   void SplitChild(MemtableNode* parent, uint32_t index, bool append, Arena::Ref new_record);
+  // `ref` goes to `in` or below it.
+  void NotePut(MemtableNode* in, Arena::Ref ref) const;
   void GrowPrefix(MemtableNode* in) const;
   void SetPrefix(MemtableNode* in, size_t size) const;
   size_t SharedPrefix(const MemtableNode& in) const;
@@ -156,6 +177,8 @@ class Memtable {
   std::atomic<uint64_t> keys_{0};
   std::atomic<int64_t> key_balance_{0};
   std::atomic<uint64_t> end_seq_{kNotFrozen};
+  mutable std::atomic<bool> is_watched_{false};  // as readers asked; what the writer made of it:
+  std::atomic<uint64_t> watched_from_{kNotWatched};
 };
 
 }  // namespace emdb

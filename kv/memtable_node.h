@@ -69,7 +69,7 @@ inline uint64_t KeyWord(std::string_view key, size_t offset) {
 class MemtableNode {
  public:
   static constexpr size_t kBytes = 1024;
-  static constexpr size_t kMaxPrefixBytes = 48;
+  static constexpr size_t kMaxPrefixBytes = 40;
   static constexpr uint32_t kLeafCapacity = 72;
   static constexpr uint32_t kInnerCapacity = 48;
 
@@ -110,6 +110,9 @@ class MemtableNode {
     return next_.load(std::memory_order_acquire);
   }  // the leaf to the right; 0: none
   uint64_t head(uint32_t i) const { return heads_[i].load(std::memory_order_acquire); }
+  // No put with a seq above this one, that was added while the memtable was watched, is in the node
+  // or below it, but for the right edge (Memtable::MayHavePut).
+  uint64_t newest_put() const { return newest_put_.load(std::memory_order_acquire); }
   Arena::Ref record(uint32_t i) const { return refs_[i].load(std::memory_order_acquire); }
   Arena::Ref child(uint32_t i) const {
     return refs_[kInnerCapacity + i].load(std::memory_order_acquire);
@@ -119,6 +122,7 @@ class MemtableNode {
     count_.store(static_cast<uint16_t>(count), std::memory_order_release);
   }
   void set_next(Arena::Ref next) { next_.store(next, std::memory_order_release); }
+  void set_newest_put(uint64_t seq) { newest_put_.store(seq, std::memory_order_release); }
   void set_head(uint32_t i, uint64_t head) { heads_[i].store(head, std::memory_order_release); }
   // Publishes the record's bytes too: readers that load the Ref see them.
   void set_record(uint32_t i, Arena::Ref record) {
@@ -175,6 +179,7 @@ class MemtableNode {
   std::atomic<uint16_t> count_{0};
   std::atomic<uint16_t> prefix_size_{0};
   const uint32_t level_;
+  std::atomic<uint64_t> newest_put_{0};
   std::array<std::atomic<uint64_t>, kMaxPrefixBytes / 8> prefix_{};
   std::array<std::atomic<uint64_t>, kLeafCapacity> heads_{};
   // Records; in an inner node kInnerCapacity of them, and as many children behind.

@@ -1,12 +1,16 @@
 #include "kv/merging_iterator.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace emdb {
 
 MergingIterator::MergingIterator(std::shared_ptr<const ReadState> state,
                                  std::unique_ptr<Cursor> tree, uint64_t seq_limit, Bounds bounds)
-    : state_(std::move(state)), bounds_(std::move(bounds)), tree_(std::move(tree)) {
+    : state_(std::move(state)),
+      seq_limit_(seq_limit),
+      bounds_(std::move(bounds)),
+      tree_(std::move(tree)) {
   if (!state_->active->empty()) memtables_.emplace_back(state_->active.get(), seq_limit);
   for (const std::shared_ptr<Memtable>& table : state_->frozen) {
     if (!table->empty()) memtables_.emplace_back(table.get(), seq_limit);
@@ -37,6 +41,17 @@ void MergingIterator::SourceSeekForPrev(size_t i, std::string_view target) {
   LoadTreePosition();
 }
 
+void MergingIterator::SourceSeekToEnd(size_t i) {
+  if (i < tree_index()) {
+    memtables_[i].SeekToLast();
+    if (memtables_[i].Valid()) memtables_[i].Next();
+    return;
+  }
+  tree_->SeekToLast();
+  if (tree_->Valid()) tree_->Next();
+  LoadTreePosition();
+}
+
 void MergingIterator::SourceNext(size_t i) {
   if (i < tree_index()) return memtables_[i].Next();
   tree_->Next();
@@ -57,7 +72,7 @@ void MergingIterator::Seek(std::string_view target) {
   if (!bounds_.lower.empty() && target < bounds_.lower) target = bounds_.lower;
   direction_ = Direction::kForward;
   for (size_t i = 0; i <= tree_index(); ++i) SourceSeek(i, target);
-  FindForward();
+  FindNearest();
 }
 
 void MergingIterator::SeekToFirst() { Seek(bounds_.lower); }
@@ -73,7 +88,7 @@ void MergingIterator::SeekToLast() {
     tree_->SeekToLast();
     LoadTreePosition();
   }
-  FindBackward();
+  FindNearest();
 }
 
 void MergingIterator::SeekForPrev(std::string_view target) {
@@ -81,7 +96,7 @@ void MergingIterator::SeekForPrev(std::string_view target) {
   status_ = absl::OkStatus();
   direction_ = Direction::kBackward;
   for (size_t i = 0; i <= tree_index(); ++i) SourceSeekForPrev(i, target);
-  FindBackward();
+  FindNearest();
 }
 
 void MergingIterator::Next() {
@@ -90,7 +105,7 @@ void MergingIterator::Next() {
   } else {
     StepFrom(key_);
   }
-  FindForward();
+  FindNearest();
 }
 
 void MergingIterator::Prev() {
@@ -99,7 +114,7 @@ void MergingIterator::Prev() {
   } else {
     StepFrom(key_);
   }
-  FindBackward();
+  FindNearest();
 }
 
 void MergingIterator::TurnForward() {
@@ -130,6 +145,7 @@ void MergingIterator::StepFrom(std::string_view key) {
 }
 
 size_t MergingIterator::Nearest() const {
+  if (memtables_.empty()) return tree_valid_ ? tree_index() : kNone;
   size_t nearest = kNone;
   for (size_t i = 0; i <= tree_index(); ++i) {
     if (!SourceValid(i)) continue;
@@ -143,28 +159,78 @@ size_t MergingIterator::Nearest() const {
   return nearest;
 }
 
-void MergingIterator::FindForward() {
-  for (;;) {
-    const size_t nearest = memtables_.empty() ? (tree_valid_ ? tree_index() : kNone) : Nearest();
-    if (nearest != kNone && !bounds_.upper.empty() && SourceKey(nearest) >= bounds_.upper) {
-      return SetCurrent(kNone);
-    }
-    if (nearest == kNone || nearest == tree_index() || !memtables_[nearest].is_deletion()) {
-      return SetCurrent(nearest);
-    }
-    StepFrom(memtables_[nearest].key());
-  }
+bool MergingIterator::WithinBound(std::string_view key) const {
+  if (direction_ == Direction::kBackward) return key >= bounds_.lower;
+  return bounds_.upper.empty() || key < bounds_.upper;
 }
 
-void MergingIterator::FindBackward() {
-  for (;;) {
-    const size_t nearest = memtables_.empty() ? (tree_valid_ ? tree_index() : kNone) : Nearest();
-    if (nearest != kNone && SourceKey(nearest) < bounds_.lower) return SetCurrent(kNone);
-    if (nearest == kNone || nearest == tree_index() || !memtables_[nearest].is_deletion()) {
-      return SetCurrent(nearest);
-    }
-    StepFrom(memtables_[nearest].key());
+void MergingIterator::FindNearest() {
+  Passed passed;
+  size_t nearest = Nearest();
+  while (nearest != kNone && IsDeletion(nearest) && WithinBound(SourceKey(nearest))) {
+    PassDeletion(nearest, &passed);
+    nearest = Nearest();
   }
+  if (passed.count >= kLongRun) RememberRun(std::move(passed), nearest);
+  SetCurrent(nearest != kNone && WithinBound(SourceKey(nearest)) ? nearest : kNone);
+}
+
+// ---- Runs of deletions
+// --------------------------------------------------------------------------------------------------
+
+void MergingIterator::PassDeletion(size_t source, Passed* passed) {
+  const std::string_view key = memtables_[source].key();
+  if (passed->count == 0) passed->first = key;
+  passed->last = key;
+  passed->count++;
+  if (passed->count == kLongRun && JumpOverRun(passed)) return;
+  passed_deletions_++;
+  StepFrom(key);
+}
+
+bool MergingIterator::JumpOverRun(Passed* passed) {
+  std::optional<DeletedRuns::Run> run = state_->deleted_runs.Find(passed->last, seq_limit_);
+  // What was put into it since then is in the active memtable: see RememberRun.
+  if (!run || state_->active->MayHavePut({run->begin, run->end}, run->seq)) return false;
+  for (size_t i = 0; i <= tree_index(); ++i) {
+    if (direction_ == Direction::kBackward) {
+      SourceSeekForPrev(i, run->begin);
+    } else if (run->end) {
+      SourceSeek(i, *run->end);
+    } else {
+      SourceSeekToEnd(i);
+    }
+  }
+  if (direction_ == Direction::kBackward) StepFrom(run->begin);
+  passed->jumped = std::move(run);
+  return true;
+}
+
+void MergingIterator::RememberRun(Passed passed, size_t nearest) const {
+  const uint32_t worthwhile = passed.jumped ? 2 * kLongRun : kLongRun;
+  if (passed.count < worthwhile || !status_.ok()) return;
+  const Memtable& active = *state_->active;
+  // Puts that this read does not see must be known to the active memtable, all of them.
+  const bool all_known = active.watched_from() <= seq_limit_ &&
+                         std::all_of(state_->frozen.begin(), state_->frozen.end(),
+                                     [this](const auto& t) { return t->end_seq() <= seq_limit_; });
+  if (!all_known) return active.WatchPuts();
+
+  DeletedRuns::Run run;
+  run.seq = seq_limit_;
+  if (direction_ == Direction::kForward) {
+    run.begin = passed.first;
+    if (nearest != kNone) run.end = SourceKey(nearest);
+  } else {
+    run.begin = passed.last;
+    run.end = std::string(passed.first).append(1, '\0');
+  }
+  if (passed.jumped) {
+    run.begin = std::min(run.begin, passed.jumped->begin);
+    if (!passed.jumped->end) run.end.reset();
+    if (run.end) run.end = std::max(*run.end, *passed.jumped->end);
+  }
+  state_->deleted_runs.Add(std::move(run));
 }
 
 void MergingIterator::SetCurrent(size_t source) {

@@ -2,18 +2,21 @@
 // bounds: the newest version of each key from the memtables and the tree, without those that are
 // deleted.
 //
-// Where there is nothing in the memtables it is a thin layer over the tree's cursor.
+// Where there is nothing in the memtables it is a thin layer over the tree's cursor. Long runs of
+// deletions are walked through once and remembered in the state (deleted_runs.h).
 
 #ifndef EMDB_KV_MERGING_ITERATOR_H_
 #define EMDB_KV_MERGING_ITERATOR_H_
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "kv/deleted_runs.h"
 #include "kv/iterator.h"
 #include "kv/memtable_iterator.h"
 #include "kv/read_state.h"
@@ -43,9 +46,22 @@ class MergingIterator : public Iterator {
   std::string_view value() const override;
   absl::Status status() const override { return status_; }
 
+  // Deletions that were stepped over one by one so far.
+  uint64_t passed_deletions() const { return passed_deletions_; }
+
  private:
   static constexpr size_t kNone = SIZE_MAX;
+  // This many deletions in a row are worth a look at the runs that are known.
+  static constexpr uint32_t kLongRun = 16;
   enum class Direction { kForward, kBackward };
+
+  // The deletions that a move passes. Views of the memtables' keys.
+  struct Passed {
+    uint32_t count = 0;
+    std::string_view first;
+    std::string_view last;
+    std::optional<DeletedRuns::Run> jumped;  // the run among them that was passed at one go
+  };
 
   // Sources are numbered: the memtables from the newest to the oldest, then the tree.
   size_t tree_index() const { return memtables_.size(); }
@@ -57,14 +73,24 @@ class MergingIterator : public Iterator {
   }
   void SourceSeek(size_t i, std::string_view target);
   void SourceSeekForPrev(size_t i, std::string_view target);
+  // Behind everything.
+  void SourceSeekToEnd(size_t i);
   void SourceNext(size_t i);
   void SourcePrev(size_t i);
   void LoadTreePosition();
 
   // From the sources' positions: to the nearest key in the direction that is not deleted and within
   // the bound.
-  void FindForward();
-  void FindBackward();
+  void FindNearest();
+  bool IsDeletion(size_t source) const {
+    return source < tree_index() && memtables_[source].is_deletion();
+  }
+  bool WithinBound(std::string_view key) const;
+  // Moves on from the deletion that `source` stands at, over the run it is in if that is known.
+  void PassDeletion(size_t source, Passed* passed);
+  bool JumpOverRun(Passed* passed);
+  // Keeps what was passed up to `nearest` for the next reader.
+  void RememberRun(Passed passed, size_t nearest) const;
   // The source with the smallest (largest) key, the newest of those that have it; kNone at the end.
   size_t Nearest() const;
   // Moves all sources that stand at `key` on by one.
@@ -75,6 +101,7 @@ class MergingIterator : public Iterator {
   void SetCurrent(size_t source);
 
   const std::shared_ptr<const ReadState> state_;
+  const uint64_t seq_limit_;
   const Bounds bounds_;
   std::vector<MemtableIterator> memtables_;  // those that are not empty
   const std::unique_ptr<Cursor> tree_;
@@ -83,6 +110,7 @@ class MergingIterator : public Iterator {
 
   Direction direction_ = Direction::kForward;
   size_t current_ = kNone;
+  uint64_t passed_deletions_ = 0;
   std::string_view key_;
   // value() may find that a large value cannot be read.
   mutable absl::Status status_;

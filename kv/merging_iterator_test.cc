@@ -1,5 +1,7 @@
 #include "kv/merging_iterator.h"
 
+#include <algorithm>
+#include <cstdio>
 #include <map>
 #include <memory>
 #include <optional>
@@ -227,6 +229,169 @@ TEST_F(MergingIteratorTest, AgreesWithAMap) {
       ASSERT_EQ(it->value(), at->second);
     }
     EXPECT_TRUE(it->status().ok());
+  }
+}
+
+// A queue: 50,000 messages that were put and taken in the same memtable, behind and in front of
+// those of a tree.
+class MergingIteratorQueueTest : public MergingIteratorTest {
+ protected:
+  static constexpr int kTaken = 50'000;
+
+  static std::string Message(int n) {
+    char buffer[16];
+    snprintf(buffer, sizeof(buffer), "%08d", n);
+    return buffer;
+  }
+
+  MergingIteratorQueueTest() {
+    auto state = std::make_shared<ReadState>();
+    auto pool = std::make_shared<ArenaPool>(32 << 20);
+    state->active = *Memtable::Create(pool, 32 << 20);
+    state_ = std::move(state);
+    for (int i = 0; i < 100; ++i) InTree(Message(i), "tree");
+    for (int i = 0; i < kTaken; ++i) InActive(Message(i + 100), "active");
+    for (int i = 0; i < kTaken; ++i) InActive(Message(i), std::nullopt);
+  }
+
+  // What a new iterator stepped over to find the first (last) record, which is the right one.
+  uint64_t StepsToFirst() {
+    auto it = New();
+    it->SeekToFirst();
+    EXPECT_TRUE(it->Valid());
+    EXPECT_EQ(it->key(), expected_.begin()->first);
+    return it->passed_deletions();
+  }
+  uint64_t StepsToLast() {
+    auto it = New();
+    it->SeekToLast();
+    EXPECT_TRUE(it->Valid());
+    EXPECT_EQ(it->key(), expected_.rbegin()->first);
+    return it->passed_deletions();
+  }
+};
+
+TEST_F(MergingIteratorQueueTest, TheHeadIsFoundInAFewSteps) {
+  EXPECT_EQ(StepsToFirst(), kTaken);
+  uint64_t steps = 0;
+  for (int i = 0; i < 90; ++i) {
+    InActive(Message(kTaken + i), std::nullopt);
+    InActive(Message(kTaken + i + 100), "more");
+    // The first write lets the memtable see puts, the next walk is remembered.
+    const uint64_t now = StepsToFirst();
+    if (i > 1) steps = std::max(steps, now);
+  }
+  EXPECT_LE(steps, 40u);
+}
+
+TEST_F(MergingIteratorQueueTest, TheTopOfAStackIsFoundInAFewSteps) {
+  uint64_t steps = 0;
+  for (int i = 0; i < 30'000; ++i) InActive(Message(100'000 + i), "stack");
+  for (int i = 30'000; i-- > 1000;) InActive(Message(100'000 + i), std::nullopt);
+  EXPECT_EQ(StepsToLast(), 29'000u);
+  for (int i = 0; i < 90; ++i) {
+    InActive(Message(100'999 - i), std::nullopt);
+    const uint64_t now = StepsToLast();
+    if (i > 1) steps = std::max(steps, now);
+  }
+  EXPECT_LE(steps, 40u);
+}
+
+TEST_F(MergingIteratorQueueTest, AnEmptyQueueIsKnownToBeEmpty) {
+  for (int i = kTaken; i < kTaken + 100; ++i) InActive(Message(i), std::nullopt);
+  for (int round = 0; round < 3; ++round) {
+    auto it = New();
+    it->SeekToFirst();
+    EXPECT_FALSE(it->Valid());
+    EXPECT_LE(it->passed_deletions(), round == 2 ? 40u : kTaken + 200u);
+    InActive(Message(1), std::nullopt);
+  }
+}
+
+TEST_F(MergingIteratorQueueTest, WhatIsPutIntoTheRunIsFound) {
+  for (int i = 0; i < 3; ++i) {
+    StepsToFirst();
+    InActive(Message(1), std::nullopt);
+  }
+  const auto before = New();
+  InActive(Message(777), "back again");
+  StepsToFirst();
+  StepsToFirst();
+  before->SeekToFirst();
+  ASSERT_TRUE(before->Valid());
+  EXPECT_EQ(before->key(), Message(kTaken));
+  InActive(Message(777), std::nullopt);
+  StepsToFirst();
+}
+
+TEST_F(MergingIteratorQueueTest, AReaderOfOlderDaysSeesWhatWasThere) {
+  std::vector<std::unique_ptr<MergingIterator>> readers;
+  std::vector<Records> seen;
+  for (int i = 0; i < 8; ++i) {
+    readers.push_back(New());
+    seen.push_back(expected_);
+    StepsToFirst();
+    for (int j = 0; j < 10; ++j) InActive(Message(kTaken + i * 10 + j), std::nullopt);
+    InActive(Message(60'000 + i), "more");
+  }
+  for (int i = 0; i < 8; ++i) {
+    readers[i]->SeekToFirst();
+    for (const auto& [key, value] : seen[i]) {
+      ASSERT_TRUE(readers[i]->Valid());
+      ASSERT_EQ(readers[i]->key(), key);
+      readers[i]->Next();
+    }
+    EXPECT_FALSE(readers[i]->Valid());
+  }
+}
+
+// Long runs of deletions that come and go, in all sources, both ways, and readers that stay behind.
+TEST_F(MergingIteratorTest, RunsOfDeletionsAgreeWithAMap) {
+  constexpr uint32_t kKeys = 2000;
+  for (uint32_t seed = 1; seed <= 8; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    StartOver();
+    std::mt19937 random(seed);
+    const auto key = [](uint32_t n) { return "key" + std::to_string(10'000 + n); };
+    for (uint32_t i = 0; i < kKeys; i += 1 + seed % 3) InTree(key(i), "tree");
+    for (uint32_t i = 0; i < kKeys; i += 2) InFrozen(key(i), i % 3 ? "frozen" : "other");
+    state_->frozen[0]->Freeze(seq_);
+    struct Reader {
+      std::unique_ptr<MergingIterator> it;
+      Records records;
+    };
+    std::vector<Reader> readers;
+    for (int step = 0; step < 300; ++step) {
+      // A run that is taken, from one end or in any order, and sometimes a put anywhere.
+      const uint32_t begin = random() % kKeys;
+      const uint32_t size = random() % 3 == 0 ? random() % 600 : random() % 30;
+      for (uint32_t i = begin; i < std::min(begin + size, kKeys); ++i) {
+        InActive(key(i), std::nullopt);
+      }
+      if (random() % 2 == 0) InActive(key(random() % kKeys), "again");
+      if (random() % 8 == 0) InActive(key(kKeys + step), "tail");
+      readers.push_back({New(), expected_});
+      if (readers.size() > 6) readers.erase(readers.begin() + random() % readers.size());
+      Reader& reader = readers[random() % readers.size()];
+      const std::string target = key(random() % kKeys);
+      const bool forward = random() % 2 == 0;
+      auto at = forward ? reader.records.lower_bound(target) : reader.records.upper_bound(target);
+      if (!forward) at = at == reader.records.begin() ? reader.records.end() : std::prev(at);
+      forward ? reader.it->Seek(target) : reader.it->SeekForPrev(target);
+      for (int move = 0; move < 20; ++move) {
+        ASSERT_EQ(reader.it->Valid(), at != reader.records.end()) << step;
+        if (!reader.it->Valid()) break;
+        ASSERT_EQ(reader.it->key(), at->first) << step;
+        ASSERT_EQ(reader.it->value(), at->second) << step;
+        if (random() % 4 != 0 ? forward : !forward) {
+          reader.it->Next();
+          ++at;
+        } else {
+          reader.it->Prev();
+          at = at == reader.records.begin() ? reader.records.end() : std::prev(at);
+        }
+      }
+    }
   }
 }
 

@@ -17,6 +17,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/function_ref.h"
+#include "kv/deleted_runs.h"
 #include "kv/memtable.h"
 #include "pagestore/page_store.h"
 #include "storage/epoch.h"
@@ -28,6 +29,8 @@ struct ReadState : std::enable_shared_from_this<ReadState> {
   std::shared_ptr<Memtable> active;
   std::vector<std::shared_ptr<Memtable>> frozen;  // newest first
   View tree;
+  // What iterators over this state found out; not a part of what it shows.
+  mutable DeletedRuns deleted_runs;
 };
 
 class ReadStates {
