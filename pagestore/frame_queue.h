@@ -6,8 +6,8 @@
 
 #include <array>
 #include <cstdint>
-#include <vector>
 
+#include "pagestore/zeroed_array.h"
 #include "storage/check.h"
 
 namespace emdb {
@@ -17,8 +17,7 @@ class FrameQueues {
   static constexpr uint32_t kNone = UINT32_MAX;
   static constexpr uint32_t kQueues = 4;  // 1 to 3; 0 means in none
 
-  explicit FrameQueues(uint32_t frames)
-      : links_(frames, Link{kNone, kNone}), queue_of_(frames, 0) {}
+  explicit FrameQueues(uint32_t frames) : links_(frames), queue_of_(frames) {}
 
   uint32_t queue_of(uint32_t frame) const { return queue_of_[frame]; }
   uint32_t size(uint32_t queue) const { return ends_[queue].size; }
@@ -58,8 +57,8 @@ class FrameQueues {
     return ends_[queue];
   }
 
-  std::vector<Link> links_;
-  std::vector<uint8_t> queue_of_;
+  ZeroedArray<Link> links_;  // of frames that are in a queue
+  ZeroedArray<uint8_t> queue_of_;
   std::array<Ends, kQueues> ends_;
 };
 

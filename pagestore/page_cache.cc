@@ -41,11 +41,13 @@ PageCache::PageCache(const PageFile* file, size_t size_bytes, Epoch* epoch)
       arena_(size_bytes, page_size_),
       capacity_(arena_.frame_count()),
       low_water_(std::clamp<uint32_t>(capacity_ / 64, 1, 256)),
-      pins_(new std::atomic<uint32_t>[capacity_]()),
-      uses_(new std::atomic<uint8_t>[capacity_]()),
+      pins_(capacity_),
+      uses_(capacity_),
       free_(std::make_shared<FreeFrames>()),
       queues_(capacity_),
-      page_of_(capacity_, kNoPage) {}
+      page_of_(capacity_) {
+  static_assert(kNoPage == 0, "page_of_ is all zeros at first");
+}
 
 const char* PageCache::Find(PageId id, Use use) const {
   const uint32_t entry = table_.Get(id);

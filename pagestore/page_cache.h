@@ -36,6 +36,7 @@
 #include "pagestore/page_file.h"
 #include "pagestore/page_format.h"
 #include "pagestore/page_table.h"
+#include "pagestore/zeroed_array.h"
 #include "storage/aligned_buffer.h"
 #include "storage/epoch.h"
 #include "storage/mutex.h"
@@ -143,14 +144,14 @@ class PageCache {
   const uint32_t capacity_;   // frames
   const uint32_t low_water_;  // below this many free frames some are evicted ahead of need
   PageTable table_;
-  const std::unique_ptr<std::atomic<uint32_t>[]> pins_;
+  const ZeroedArray<std::atomic<uint32_t>> pins_;
   // How often a page of the queues was used lately, 0 to 3.
-  const std::unique_ptr<std::atomic<uint8_t>[]> uses_;
+  const ZeroedArray<std::atomic<uint8_t>> uses_;
   const std::shared_ptr<FreeFrames> free_;
 
   mutable Mutex mutex_;
   FrameQueues queues_ ABSL_GUARDED_BY(mutex_);
-  std::vector<PageId> page_of_ ABSL_GUARDED_BY(mutex_);
+  ZeroedArray<PageId> page_of_ ABSL_GUARDED_BY(mutex_);
   uint32_t eviction_count_ ABSL_GUARDED_BY(mutex_) = 0;
 
   mutable std::atomic<uint64_t> hits_{0};

@@ -8,9 +8,9 @@
 
 #include <atomic>
 #include <cstdint>
-#include <memory>
 
 #include "pagestore/page_format.h"
+#include "pagestore/zeroed_array.h"
 
 namespace emdb {
 
@@ -33,7 +33,7 @@ class PageTable {
   static constexpr bool IsGhost(uint32_t entry) { return (entry & kGhostBit) != 0; }
   static constexpr uint32_t FrameOf(uint32_t entry) { return entry - 1; }
 
-  PageTable() : blocks_(new std::atomic<Entry*>[kBlocks]()) {}
+  PageTable() : blocks_(kBlocks) {}
   ~PageTable() {
     for (size_t i = 0; i < kBlocks; ++i) delete[] blocks_[i].load(std::memory_order_relaxed);
   }
@@ -69,7 +69,7 @@ class PageTable {
   static constexpr size_t kBlocks = size_t{1} << 16;
 
   // Blocks are made when first needed: 4 bytes for each page of the file that was ever in memory.
-  const std::unique_ptr<std::atomic<Entry*>[]> blocks_;
+  const ZeroedArray<std::atomic<Entry*>> blocks_;
 };
 
 }  // namespace emdb
