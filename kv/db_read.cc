@@ -103,7 +103,7 @@ DbImpl::HeldReadPoint DbImpl::HoldNewest() const {
 absl::Status DbImpl::Get(std::string_view key, std::string* value, const ReadOptions& options) {
   if (absl::Status s = CheckKey(key); !s.ok()) return s;
   Statistics::Shard& shard = statistics_.shard();
-  const bool timed = shard.gets.Add() % Statistics::kSampling == 0;
+  const bool timed = shard.Count(&shard.gets) % Statistics::kSampling == 0;
   const uint64_t start = timed ? env_->NowNanos() : 0;
   absl::Status result;
   {
@@ -112,7 +112,7 @@ absl::Status DbImpl::Get(std::string_view key, std::string* value, const ReadOpt
     if (absl::Status s = FindReadPoint(options, &point); !s.ok()) return s;
     result = Lookup(*point.state, point.seq, key, value);
   }
-  if (result.ok()) shard.gets_found.Add();
+  if (result.ok()) shard.Count(&shard.gets_found);
   if (timed) shard.get_latency.Record(env_->NowNanos() - start);
   return result;
 }
@@ -145,8 +145,8 @@ std::vector<absl::Status> DbImpl::MultiGet(absl::Span<const std::string_view> ke
     found += status.ok() ? 1 : 0;
   }
   Statistics::Shard& shard = statistics_.shard();
-  shard.gets.Add(keys.size());
-  shard.gets_found.Add(found);
+  shard.Count(&shard.gets, keys.size());
+  shard.Count(&shard.gets_found, found);
   return statuses;
 }
 

@@ -26,10 +26,10 @@ void AtomicHistogram::AddTo(LatencyHistogram* out) const {
   out->max_nanos = std::max(out->max_nanos, max_nanos_.load(std::memory_order_relaxed));
 }
 
-Statistics::Shard& Statistics::shard() { return shards_[ThreadOrdinal() % kShards]; }
+Statistics::Shard& Statistics::shard() { return shards_[std::min(ThreadOrdinal(), kOwnedShards)]; }
 
 void Statistics::AddTo(Stats* out) const {
-  for (size_t i = 0; i < kShards; ++i) {
+  for (size_t i = 0; i <= kOwnedShards; ++i) {
     const Shard& shard = shards_[i];
     out->puts += shard.puts.Get();
     out->deletes += shard.deletes.Get();

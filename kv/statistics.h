@@ -32,6 +32,13 @@ class Counter {
  public:
   // Returns the count before.
   uint64_t Add(uint64_t n = 1) { return value_.fetch_add(n, std::memory_order_relaxed); }
+  // As Add, where nobody else adds at the same time. An atomic addition would wait for all loads
+  // and stores before it, and keep those of the next call waiting.
+  uint64_t AddAlone(uint64_t n) {
+    const uint64_t before = Get();
+    value_.store(before + n, std::memory_order_relaxed);
+    return before;
+  }
   uint64_t Get() const { return value_.load(std::memory_order_relaxed); }
 
  private:
@@ -52,11 +59,17 @@ class Statistics {
     Counter iterators;
     AtomicHistogram get_latency;
     AtomicHistogram write_latency;
+    bool is_shared = false;
+
+    // Adds to one of the counters above. Returns the count before.
+    uint64_t Count(Counter* counter, uint64_t n = 1) {
+      return is_shared ? counter->Add(n) : counter->AddAlone(n);
+    }
   };
 
-  Statistics() : shards_(new Shard[kShards]) {}
+  Statistics() : shards_(new Shard[kOwnedShards + 1]) { shards_[kOwnedShards].is_shared = true; }
 
-  // The calling thread's own, as long as there are not more than kShards of them.
+  // The calling thread's own; if more than kOwnedShards threads are alive, some share one.
   Shard& shard();
 
   AtomicHistogram commit_latency;
@@ -70,7 +83,7 @@ class Statistics {
   void AddTo(Stats* out) const;
 
  private:
-  static constexpr size_t kShards = 64;
+  static constexpr size_t kOwnedShards = 64;
 
   const std::unique_ptr<Shard[]> shards_;
 };

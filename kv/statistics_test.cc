@@ -1,5 +1,7 @@
 #include "kv/statistics.h"
 
+#include <cstdint>
+#include <latch>
 #include <string>
 #include <thread>
 #include <vector>
@@ -55,6 +57,29 @@ TEST(StatisticsTest, CountsOfAllThreadsAreSummed) {
   statistics.AddTo(&stats);
   EXPECT_EQ(stats.gets, 8000u);
   EXPECT_EQ(stats.get_latency.count, 8u);
+}
+
+TEST(StatisticsTest, NothingIsLostWhenThreadsShareAShard) {
+  constexpr int kThreads = 80;  // more than there are shards for
+  constexpr int kCounts = 1000;
+  Statistics statistics;
+  std::latch all_are_there(kThreads);
+  std::latch all_counted(kThreads);
+  std::vector<std::thread> threads;
+  threads.reserve(kThreads);
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&] {
+      all_are_there.arrive_and_wait();
+      Statistics::Shard& shard = statistics.shard();
+      for (int n = 0; n < kCounts; ++n) shard.Count(&shard.gets);
+      // None ends before all have a shard.
+      all_counted.arrive_and_wait();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  Stats stats;
+  statistics.AddTo(&stats);
+  EXPECT_EQ(stats.gets, uint64_t{kThreads} * kCounts);
 }
 
 TEST(StatsTest, ToStringHasOneItemALine) {
