@@ -133,9 +133,10 @@ void LogWriter::FinishCycleAndUnlock(const Cycle& cycle, const absl::Status& sta
   const bool runs_callbacks = callbacks_.StartRunning();
   const bool wakes_flusher = FlusherOversleeps();
   mutex_.Unlock();
-  if (wakes_flusher) WakeFlusher();
   if (served.has_sleepers) words_.Wake(served.group);
   if (aborted.has_sleepers) words_.Wake(aborted.group);
+  // Behind those who were served: it would start the next sync while they are still being woken.
+  if (wakes_flusher) WakeFlusher();
   if (runs_callbacks) RunCallbacks();
 }
 
