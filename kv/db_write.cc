@@ -74,7 +74,8 @@ absl::Status DbImpl::AwaitDurable(uint64_t seq, const Encoded& batch, Memtable* 
   return queue_.Resolve(seq, log_.WaitForSeq(seq), [&] { MakeVoid(batch.bytes, seq, *memtable); });
 }
 
-// A write that nobody waits for: what its completion needs.
+// A write that nobody waits for: what its completion needs. While the log is to call back it owns
+// itself, so that the function that the log keeps is small enough to need no memory of its own.
 struct DbImpl::AsyncWrite {
   AsyncWrite(CallGate::Pass call, std::string encoded,
              std::function<void(const absl::Status&)> callback)
@@ -83,6 +84,7 @@ struct DbImpl::AsyncWrite {
   const CallGate::Pass pass;
   const std::string bytes;
   const std::function<void(const absl::Status&)> done;
+  std::unique_ptr<AsyncWrite> self;
   uint64_t start = 0;
   uint64_t seq = 0;
   Memtable* memtable = nullptr;
@@ -94,7 +96,7 @@ void DbImpl::WriteAsync(const Encoded& batch, std::function<void(const absl::Sta
   if (absl::Status s = CheckWritable(); !s.ok()) return done(s);
   if (batch.operations == 0) return done(absl::OkStatus());
   auto write =
-      std::make_shared<AsyncWrite>(std::move(pass), std::string(batch.bytes), std::move(done));
+      std::make_unique<AsyncWrite>(std::move(pass), std::string(batch.bytes), std::move(done));
   write->start = env_->NowNanos();
   pacer_->BeforeWrite(batch.bytes.size());
   absl::StatusOr<uint64_t> seq = 0;
@@ -110,7 +112,11 @@ void DbImpl::WriteAsync(const Encoded& batch, std::function<void(const absl::Sta
   }
   if (!seq.ok()) return write->done(seq.status());
   if (is_visible) return write->done(absl::OkStatus());
-  log_.NotifyDurable(*seq, [this, write](const absl::Status& durable) {
+  AsyncWrite* const waiting = write.get();
+  waiting->self = std::move(write);
+  // Is called once, whatever becomes of the log.
+  log_.NotifyDurable(*seq, [this, waiting](const absl::Status& durable) {
+    const std::unique_ptr<AsyncWrite> write = std::move(waiting->self);
     const absl::Status result = queue_.Resolve(
         write->seq, durable, [&write] { MakeVoid(write->bytes, write->seq, *write->memtable); });
     statistics_.commit_latency.Record(env_->NowNanos() - write->start);

@@ -35,7 +35,7 @@ void CommitQueue::Words::Wake(Group group) { FutexWake(&WordOf(group), INT_MAX);
 
 CommitQueue::Ticket CommitQueue::Join() {
   ++open_waiters_;
-  const bool company_is_back = owner_ == Owner::kLingering && open_waiters_ >= target_;
+  const bool company_is_back = CompanyIsBack();
   const bool leads = owner_ == Owner::kNobody || company_is_back;
   if (company_is_back) misses_ = 0;
   if (leads) {
@@ -43,6 +43,23 @@ CommitQueue::Ticket CommitQueue::Join() {
     leader_waits_ = true;
   }
   return {leads, open_group_};
+}
+
+void CommitQueue::JoinCallback() {
+  ++open_waiters_;
+  ++open_callbacks_;
+  if (CompanyIsBack()) {
+    misses_ = 0;
+    ServeAt(0);
+  } else if (owner_ == Owner::kNobody) {
+    ServeAt(0);
+  }
+}
+
+void CommitQueue::ServeAt(uint64_t nanos) {
+  owner_ = Owner::kLingering;
+  target_ = kNoTarget;
+  linger_until_ = nanos;
 }
 
 CommitQueue::Ticket CommitQueue::JoinRunning() {
@@ -59,49 +76,60 @@ void CommitQueue::Own() {
 CommitQueue::Group CommitQueue::StartSync() {
   EMDB_CHECK(owner_ == Owner::kSomebody && !syncing_);
   syncing_ = true;
-  running_waiters_ = open_waiters_;
+  running_ = {open_waiters_, open_callbacks_};
   open_waiters_ = 0;
+  open_callbacks_ = 0;
   return open_group_++;
 }
 
 CommitQueue::Served CommitQueue::Finish(uint64_t now_nanos, uint64_t sync_nanos) {
   EMDB_CHECK(owner_ == Owner::kSomebody);
   Served served;
-  const uint32_t count = running_waiters_;
+  const Waiters waiters = running_;
   if (syncing_) {
-    const uint32_t awake = leader_waits_ ? 1 : 0;
-    served = {true, open_group_ - 1, count + late_sleepers_ > awake};
+    const uint32_t awake = waiters.callbacks + (leader_waits_ ? 1 : 0);
+    served = {true, open_group_ - 1, waiters.all + late_sleepers_ > awake};
   }
   syncing_ = false;
   leader_waits_ = false;
-  running_waiters_ = 0;
+  running_ = {};
   late_sleepers_ = 0;
   // A quarter of the way to the new value: follows the disk, ignores one hiccup.
   if (sync_nanos != 0) mean_sync_nanos_ = (3 * mean_sync_nanos_ + sync_nanos) / 4;
   if (sync_nanos != 0 && syncs_off_ > 0) --syncs_off_;
-  DecideNext(count, now_nanos);
+  DecideNext(waiters, now_nanos);
   return served;
 }
 
-void CommitQueue::DecideNext(uint32_t served, uint64_t now_nanos) {
-  const bool lingers = syncs_off_ == 0 && served > 0;
-  const bool company_is_likely = lingers && served + open_waiters_ > 1;
+void CommitQueue::DecideNext(const Waiters& served, uint64_t now_nanos) {
+  const bool lingers = syncs_off_ == 0 && served.all > 0;
+  const bool company_is_likely = lingers && served.all + open_waiters_ > 1;
   if (!company_is_likely && open_waiters_ == 0) {
     owner_ = Owner::kNobody;
     return;
   }
+  if (!lingers) {
+    // Nobody among those who wait is awake to do it.
+    ServeAt(now_nanos);
+    return;
+  }
   owner_ = Owner::kLingering;
-  // Without lingering the flusher serves those who wait at once; nobody among them is awake to do
-  // it.
-  target_ = lingers ? served + open_waiters_ : UINT32_MAX;
-  const uint64_t linger = std::min(kMaxLingerNanos, mean_sync_nanos_ * 2 / 5);
-  linger_until_ = lingers ? now_nanos + linger : now_nanos;
+  target_ = served.all + open_waiters_;
+  linger_nanos_ = served.callbacks > 0 ? std::min(kMaxCallbackLingerNanos, mean_sync_nanos_)
+                                       : std::min(kMaxLingerNanos, mean_sync_nanos_ * 2 / 5);
+  linger_until_ = now_nanos + linger_nanos_;
+}
+
+void CommitQueue::CallbacksRan(uint64_t now_nanos) {
+  const bool lingers = owner_ == Owner::kLingering && target_ != kNoTarget;
+  if (lingers) linger_until_ = now_nanos + linger_nanos_;
 }
 
 CommitQueue::Served CommitQueue::Abort() {
-  Served served = {true, open_group_, open_waiters_ > 0};
+  Served served = {true, open_group_, open_waiters_ > open_callbacks_};
   ++open_group_;
   open_waiters_ = 0;
+  open_callbacks_ = 0;
   owner_ = Owner::kNobody;
   return served;
 }
@@ -113,7 +141,7 @@ uint64_t CommitQueue::ServeAtNanos() const {
 
 void CommitQueue::LingerTimedOut() {
   EMDB_CHECK(owner_ == Owner::kLingering);
-  const bool lingered = target_ != UINT32_MAX;
+  const bool lingered = target_ != kNoTarget;
   if (lingered && ++misses_ >= kMissesUntilOff) {
     misses_ = 0;
     syncs_off_ = kSyncsOff;

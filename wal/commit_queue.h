@@ -11,6 +11,9 @@
 //    it; or when a short time has passed, by the flusher. Otherwise the threads split into halves
 //    that take turns, and each waits for two syncs. When lingering does not pay several times in a
 //    row it is left off for a while.
+//  - A callback that waits counts as a thread that cannot lead: the flusher does it in its place,
+//  at once where a thread would lead. Its company comes back one by one, when the callbacks before
+//  have run: the queue lingers from then on, at most as long as a sync takes.
 // Each group sleeps on one futex word and is woken at once, when it is served: nobody wakes twice.
 //
 // Not thread safe: the log's mutex guards it, but for Words, on which threads sleep without the
@@ -53,6 +56,8 @@ class CommitQueue {
 
   // A thread wants what was appended until now to be durable.
   Ticket Join();
+  // A callback wants what was appended until now to be durable.
+  void JoinCallback();
   // A thread wants what the running sync covers.
   Ticket JoinRunning();
 
@@ -69,10 +74,13 @@ class CommitQueue {
   // The owner is done, and owns the I/O no more. `sync_nanos` is how long its sync took, 0 if there
   // was none.
   Served Finish(uint64_t now_nanos, uint64_t sync_nanos);
+  // The callbacks that Finish left to be called have been.
+  void CallbacksRan(uint64_t now_nanos);
   // All is over: the open group is to be woken too.
   Served Abort();
 
   bool owned() const { return owner_ == Owner::kSomebody; }
+  // Threads and callbacks.
   uint32_t waiters() const { return open_waiters_; }
 
   // When the flusher should serve the open group: kNever if somebody else will, or nobody waits.
@@ -85,20 +93,31 @@ class CommitQueue {
   enum class Owner { kNobody, kSomebody, kLingering };
 
   static constexpr uint64_t kMaxLingerNanos = 50'000;
+  static constexpr uint64_t kMaxCallbackLingerNanos = 100'000;
   static constexpr uint32_t kMissesUntilOff = 4;
   static constexpr uint32_t kSyncsOff = 64;
+  static constexpr uint32_t kNoTarget = UINT32_MAX;
 
-  void DecideNext(uint32_t served, uint64_t now_nanos);
+  struct Waiters {
+    uint32_t all = 0;
+    uint32_t callbacks = 0;
+  };
+  void DecideNext(const Waiters& served, uint64_t now_nanos);
+  // The flusher is to serve the open group at `nanos`, whoever comes.
+  void ServeAt(uint64_t nanos);
+  bool CompanyIsBack() const { return owner_ == Owner::kLingering && open_waiters_ >= target_; }
 
   Owner owner_ = Owner::kNobody;
   Group open_group_ = 1;
   uint32_t open_waiters_ = 0;
+  uint32_t open_callbacks_ = 0;  // of the waiters
   bool syncing_ = false;
   bool leader_waits_ = false;  // the owner is one of those that are served
-  uint32_t running_waiters_ = 0;
+  Waiters running_;
   uint32_t late_sleepers_ = 0;  // joined the running group
   uint32_t target_ = 0;         // of waiters, while lingering
   uint64_t linger_until_ = 0;
+  uint64_t linger_nanos_ = 0;
   uint32_t misses_ = 0;
   uint32_t syncs_off_ = 0;
   uint64_t mean_sync_nanos_ = 0;

@@ -117,6 +117,85 @@ TEST(CommitQueueTest, AbortServesTheOpenGroup) {
   EXPECT_EQ(queue.waiters(), 0u);
 }
 
+// The flusher does what is due; returns what it served.
+CommitQueue::Served ServeByFlusher(CommitQueue* queue, uint64_t now_nanos) {
+  queue->LingerTimedOut();
+  queue->Own();
+  queue->StartSync();
+  return queue->Finish(now_nanos, kSyncNanos);
+}
+
+TEST(CommitQueueTest, LoneCallbackIsServedAtOnceEveryTime) {
+  CommitQueue queue;
+  for (int i = 0; i < 100; ++i) {
+    queue.JoinCallback();
+    EXPECT_EQ(queue.waiters(), 1u);
+    ASSERT_EQ(queue.ServeAtNanos(), 0u);
+    const CommitQueue::Served served = ServeByFlusher(&queue, 1000);
+    EXPECT_FALSE(served.has_sleepers);
+    queue.CallbacksRan(2000);
+    EXPECT_EQ(queue.ServeAtNanos(), CommitQueue::kNever);
+  }
+}
+
+TEST(CommitQueueTest, CompanyOfCallbacksIsServedWhenItIsBack) {
+  CommitQueue queue;
+  for (int i = 0; i < 4; ++i) queue.JoinCallback();
+  for (int round = 0; round < 100; ++round) {
+    EXPECT_EQ(queue.waiters(), 4u);
+    ASSERT_EQ(queue.ServeAtNanos(), 0u);
+    EXPECT_FALSE(ServeByFlusher(&queue, 1000).has_sleepers);
+    for (int i = 0; i < 3; ++i) queue.JoinCallback();
+    EXPECT_GT(queue.ServeAtNanos(), 1000u);
+    queue.JoinCallback();
+  }
+}
+
+TEST(CommitQueueTest, CallbacksAreGivenTimeSinceTheLastOneRan) {
+  CommitQueue queue;
+  for (int i = 0; i < 4; ++i) queue.JoinCallback();
+  ServeByFlusher(&queue, 1000);
+  queue.CallbacksRan(500'000);
+  EXPECT_EQ(queue.ServeAtNanos(), 500'000 + kSyncNanos / 4);
+  // Whoever is back by then is served.
+  queue.JoinCallback();
+  EXPECT_FALSE(ServeByFlusher(&queue, 600'000).has_sleepers);
+}
+
+TEST(CommitQueueTest, ServiceThatIsDueIsNotPutOffByCallbacks) {
+  CommitQueue queue;
+  queue.JoinCallback();
+  ASSERT_EQ(queue.ServeAtNanos(), 0u);
+  queue.CallbacksRan(500'000);
+  EXPECT_EQ(queue.ServeAtNanos(), 0u);
+}
+
+TEST(CommitQueueTest, ThreadLeadsWhenItIsTheLastOfACompanyOfCallbacks) {
+  CommitQueue queue;
+  for (int i = 0; i < 2; ++i) queue.JoinCallback();
+  ServeByFlusher(&queue, 1000);
+  queue.JoinCallback();
+  EXPECT_TRUE(queue.Join().leads);
+  queue.StartSync();
+  // The leader is awake, and nobody sleeps for a callback.
+  EXPECT_FALSE(queue.Finish(2000, kSyncNanos).has_sleepers);
+}
+
+TEST(CommitQueueTest, ThreadBesideCallbacksIsWoken) {
+  CommitQueue queue;
+  queue.JoinCallback();
+  EXPECT_FALSE(queue.Join().leads);
+  EXPECT_TRUE(ServeByFlusher(&queue, 1000).has_sleepers);
+}
+
+TEST(CommitQueueTest, AbortWakesNobodyForACallback) {
+  CommitQueue queue;
+  queue.JoinCallback();
+  EXPECT_FALSE(queue.Abort().has_sleepers);
+  EXPECT_EQ(queue.waiters(), 0u);
+  EXPECT_EQ(queue.ServeAtNanos(), CommitQueue::kNever);
+}
+
 TEST(CommitQueueTest, WordsWakeTheirGroup) {
   CommitQueue::Words words;
   std::atomic<int> awake{0};

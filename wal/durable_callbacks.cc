@@ -6,7 +6,10 @@
 namespace emdb {
 
 void DurableCallbacks::Add(uint64_t seq, Function function) {
-  // Nearly always the end.
+  if (waiting_.empty() || waiting_.back().seq <= seq) [[likely]] {
+    waiting_.push_back({seq, std::move(function)});
+    return;
+  }
   const auto behind = std::upper_bound(
       waiting_.begin(), waiting_.end(), seq,
       [](uint64_t wanted, const Waiting& waiting) { return wanted < waiting.seq; });

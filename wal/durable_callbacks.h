@@ -30,9 +30,6 @@ class DurableCallbacks {
   // Those below `end_seq` are due with `status`.
   void Complete(uint64_t end_seq, const absl::Status& status);
 
-  // True if some wait for their seq.
-  bool waiting() const { return !waiting_.empty(); }
-
   // The caller is to run what is due: false if there is nothing, or if another thread is at it,
   // which then runs these too.
   bool StartRunning();

@@ -313,6 +313,7 @@ void LogWriter::NotifyDurable(uint64_t seq, DurableCallbacks::Function done) {
     status = CheckWritable();
     if (status.ok()) {
       callbacks_.Add(seq, std::move(done));
+      if (seq >= running_seq_) queue_.JoinCallback();
       const bool wake = FlusherOversleeps();
       mutex_.Unlock();
       if (wake) WakeFlusher();

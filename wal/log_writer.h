@@ -174,6 +174,8 @@ class LogWriter {
   bool FlusherOversleeps() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WakeFlusher();
   void ArmDeadline() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // When what is appended now must be durable; kNever if the policy does not say.
+  uint64_t DeadlineAfter(uint64_t now_nanos) const;
   void StopFlusher() ABSL_LOCKS_EXCLUDED(mutex_);
 
   static constexpr uint64_t kNever = CommitQueue::kNever;

@@ -133,9 +133,10 @@ void LogWriter::FinishCycleAndUnlock(const Cycle& cycle, const absl::Status& sta
   const bool runs_callbacks = callbacks_.StartRunning();
   const bool wakes_flusher = FlusherOversleeps();
   mutex_.Unlock();
-  if (wakes_flusher) WakeFlusher();
   if (served.has_sleepers) words_.Wake(served.group);
   if (aborted.has_sleepers) words_.Wake(aborted.group);
+  // Behind those who were served: it would start the next sync while they are still being woken.
+  if (wakes_flusher) WakeFlusher();
   if (runs_callbacks) RunCallbacks();
 }
 
@@ -175,6 +176,7 @@ void LogWriter::RunCallbacks() {
     {
       MutexLock lock(&mutex_);
       due = callbacks_.TakeDue();
+      if (due.empty()) queue_.CallbacksRan(env_->NowNanos());
     }
     if (due.empty()) return;
     for (const DurableCallbacks::Due& call : due) call.function(call.status);
@@ -192,7 +194,7 @@ uint64_t LogWriter::FlusherDueNanos() const {
   if (stop_) return 0;
   // Whoever owns the I/O asks again when it is done.
   if (queue_.owned()) return kNever;
-  if (WriteBehindIsDue() || callbacks_.waiting()) return 0;
+  if (WriteBehindIsDue()) return 0;
   return std::min(queue_.ServeAtNanos(), deadline_nanos_);
 }
 
@@ -210,27 +212,37 @@ void LogWriter::WakeFlusher() { FutexWake(&flusher_word_, 1); }
 void LogWriter::ArmDeadline() {
   const bool arms = options_.flush_policy.kind() == FlushPolicy::Kind::kGroup &&
                     deadline_nanos_ == kNever && failure_.ok();
-  if (!arms) return;
+  if (arms) deadline_nanos_ = DeadlineAfter(env_->NowNanos());
+}
+
+uint64_t LogWriter::DeadlineAfter(uint64_t now_nanos) const {
+  if (options_.flush_policy.kind() != FlushPolicy::Kind::kGroup) return kNever;
   const int64_t wait =
       std::max<int64_t>(0, absl::ToInt64Nanoseconds(options_.flush_policy.max_wait()));
-  deadline_nanos_ = env_->NowNanos() + static_cast<uint64_t>(wait);
+  return now_nanos + static_cast<uint64_t>(wait);
 }
 
 void LogWriter::RunFlusher() {
   UsePreciseTimeouts();
   mutex_.Lock();
+  uint64_t records_seen = 0;
   while (!stop_) {
     const uint64_t due = FlusherDueNanos();
-    const uint64_t now = due == kNever ? 0 : env_->NowNanos();
+    const uint64_t now = env_->NowNanos();
     if (due <= now) {
       ServeAndUnlock(now);
       mutex_.Lock();
       continue;
     }
-    flusher_wakes_at_ = due;
+    // While records come in it wakes in time for the deadline that the next one sets: whenever a
+    // sync has just been, that append would have to wake it otherwise.
+    const bool expects_more = stats_.records_appended != records_seen;
+    records_seen = stats_.records_appended;
+    const uint64_t wakes_at = expects_more ? std::min(due, DeadlineAfter(now)) : due;
+    flusher_wakes_at_ = wakes_at;
     const uint32_t word = flusher_word_.load(std::memory_order_relaxed);
     mutex_.Unlock();
-    FutexWait(&flusher_word_, word, due == kNever ? kNoTimeout : due - now);
+    FutexWait(&flusher_word_, word, wakes_at == kNever ? kNoTimeout : wakes_at - now);
     mutex_.Lock();
     flusher_wakes_at_ = 0;
   }
@@ -239,7 +251,7 @@ void LogWriter::RunFlusher() {
 
 void LogWriter::ServeAndUnlock(uint64_t now_nanos) {
   if (queue_.ServeAtNanos() <= now_nanos) queue_.LingerTimedOut();
-  const bool sync = queue_.waiters() > 0 || callbacks_.waiting() || deadline_nanos_ <= now_nanos;
+  const bool sync = queue_.waiters() > 0 || deadline_nanos_ <= now_nanos;
   if (!sync && !WriteBehindIsDue()) {
     mutex_.Unlock();
     return;

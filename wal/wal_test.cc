@@ -144,6 +144,19 @@ TEST(WalTest, GroupSyncsInTheBackgroundWithNoCaller) {
   EXPECT_EQ(wal->pending_bytes(), 0u);
 }
 
+// The sync takes the deadline away, and the flusher sleeps on; the next append sets another one.
+TEST(WalTest, GroupSyncsWhatFollowsARecordThatWasWaitedFor) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env, FlushPolicy::Group(absl::Milliseconds(1))));
+  for (uint64_t seq = 0; seq < 40; seq += 2) {
+    AppendRecords(wal.get(), seq, seq + 1);
+    EXPECT_OK(wal->WaitForSeq(seq));
+    AppendRecords(wal.get(), seq + 1, seq + 2);
+    AwaitDurability(*wal, seq + 1);
+  }
+  EXPECT_EQ(wal->pending_bytes(), 0u);
+}
+
 TEST(WalTest, GroupDoesNotSyncBeforeItsDeadline) {
   FaultEnv env;
   const auto wal = OpenLog(kPath, SmallLog(&env, FlushPolicy::Group(absl::Hours(1))));
