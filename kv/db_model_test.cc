@@ -1,6 +1,6 @@
 // Random operations on a Db against a std::map: puts, deletions, batches, snapshots, iterators both
-// ways with bounds, checkpoints, reopens. Ends in Verify. Built twice: with 50,000 operations, and
-// as db_model_soak_test with more.
+// ways with bounds, checkpoints, reopens. Ends in Verify, and an OrderMonitor looks on. Built
+// twice: with 50,000 operations, and as db_model_soak_test with more.
 
 #include <algorithm>
 #include <cstdlib>
@@ -14,6 +14,7 @@
 
 #include "gtest/gtest.h"
 #include "kv/db.h"
+#include "kv/order_monitor.h"
 #include "storage/fault_env.h"
 
 #ifndef EMDB_MODEL_OPERATIONS
@@ -32,7 +33,7 @@ using State = std::map<std::string, std::string>;
 class Model {
  public:
   Model(uint32_t seed, bool in_memory) : random_(seed), in_memory_(in_memory) {
-    options_.env = &env_;
+    options_.env = monitor_.env();
     // Small, so that memtables are frozen, segments sealed and pages evicted all the time.
     options_.memtable_size = 64 << 10;
     options_.cache_size = 1 << 20;
@@ -50,10 +51,15 @@ class Model {
     ASSERT_NO_FATAL_FAILURE(CheckAll());
     ASSERT_NO_FATAL_FAILURE(Expect(db_->Verify()));
     EXPECT_EQ(db_->GetStats().page_store.records, state_.size());
+    EXPECT_EQ(monitor_.failure(), "");
+    if (in_memory_) return;
+    EXPECT_GT(monitor_.headers_checked(), 10u);
+    EXPECT_GT(monitor_.segments_checked(), 10u);
   }
 
  private:
   struct Held {
+    OrderMonitor::Pages pages;
     Snapshot snapshot;
     State state;
   };
@@ -226,6 +232,7 @@ class Model {
   void TakeSnapshot() {
     if (snapshots_.size() >= 5) return DropSnapshot();
     auto held = std::make_unique<Held>();
+    held->pages = monitor_.PinDurable();
     held->snapshot = db_->GetSnapshot();
     held->state = state_;
     snapshots_.push_back(std::move(held));
@@ -263,6 +270,7 @@ class Model {
   std::mt19937 random_;
   const bool in_memory_;
   FaultEnv env_;
+  OrderMonitor monitor_{&env_, kPath};
   Options options_;
   std::unique_ptr<Db> db_;
   State state_;
