@@ -5,17 +5,16 @@
 
 OBJECTS is bazel-bin of that configuration; gcov reads the counts in it. A line or branch of a
 header counts once, and as reached if any program reached it. Branches that only an exception
-takes, and files that are for tests only, are left out.
+takes are left out, and so are files of targets that are testonly. What a process did that was
+killed, or ended without its exit handlers, is not in the counts.
 """
 
 import collections
 import json
 import pathlib
-import re
 import subprocess
 import sys
 
-TEST_ONLY = re.compile(r"_(test|fuzz|benchmark|example)\.cc$|(^|/)(testing|store_testing)\.")
 BATCH = 50  # files a run of gcov
 
 
@@ -34,8 +33,16 @@ class Counts:
             self.branches[line.get("function_name", ""), number, index] |= is_taken
 
 
+def test_only_files(folders):
+    targets = "attr(testonly, 1, " + " + ".join(f"//{folder}/..." for folder in folders) + ")"
+    query = f"labels(srcs, {targets}) + labels(hdrs, {targets})"
+    result = subprocess.run(["bazel", "query", query], capture_output=True, check=True, text=True)
+    return {label.removeprefix("//").replace(":", "/") for label in result.stdout.split()}
+
+
 def read_counts(objects, folders):
     """Returns the Counts of each file, by its path."""
+    left_out = test_only_files(folders)
     files = collections.defaultdict(Counts)
     paths = sorted(str(path) for path in pathlib.Path(objects).rglob("*.gcda"))
     for start in range(0, len(paths), BATCH):
@@ -46,7 +53,7 @@ def read_counts(objects, folders):
         for document in result.stdout.splitlines():
             for file in json.loads(document)["files"]:
                 name = file["file"]
-                if name.split("/")[0] in folders and not TEST_ONLY.search(name):
+                if name.split("/")[0] in folders and name not in left_out:
                     for line in file["lines"]:
                         files[name].add_line(line)
     return files
