@@ -140,6 +140,24 @@ TEST_F(CheckpointerTest, MemtablesAreMergedOldestFirst) {
   EXPECT_EQ(store_->stats().records, 10u);
 }
 
+// Its own thread decides what becomes of a write, and uses the memtable if that is to be void; once
+// the write is visible it never is. So that must come before the merge, however late the thread is.
+TEST_F(CheckpointerTest, WhatIsMergedIsVisibleBeforeThoughItsWriterHasNotCalledBack) {
+  Start();
+  Write("synced", /*must_be_durable=*/true);
+  std::atomic<uint64_t> visible_at_first_write = UINT64_MAX;
+  env_.SetObserver([&](const FaultEnv::TraceEntry& entry) {
+    if (entry.op != FileOp::kWrite || entry.path != "dir/store") return;
+    uint64_t none = UINT64_MAX;
+    visible_at_first_write.compare_exchange_strong(none, queue_.visible_seq());
+  });
+  const uint64_t end = Freeze();
+  EXPECT_TRUE(checkpointer_->WaitForCheckpoint(end).ok());
+  env_.SetObserver(nullptr);
+  EXPECT_EQ(visible_at_first_write.load(), end);
+  EXPECT_TRUE(IsInTree("synced"));
+}
+
 TEST_F(CheckpointerTest, TheLogIsDurableBeforeTheStoreIsAheadOfIt) {
   Start();
   Write("unsynced");

@@ -13,6 +13,7 @@
 
 #include "gtest/gtest.h"
 #include "kv/db.h"
+#include "kv/order_monitor.h"
 #include "storage/fault_env.h"
 
 #ifndef EMDB_CRASH_SEEDS
@@ -50,9 +51,10 @@ Options CrashOptions(Env* env, uint32_t seed) {
 // Runs until something fails; whatever the caller does to the disk.
 class Workload {
  public:
-  Workload(FaultEnv* env, uint32_t seed) : env_(env), seed_(seed), random_(seed) {}
+  Workload(FaultEnv* env, uint32_t seed) : monitor_(env, kPath), seed_(seed), random_(seed) {}
 
   const History& history() const { return history_; }
+  const OrderMonitor& monitor() const { return monitor_; }
 
   absl::Status Run() {
     if (absl::Status s = Open(); !s.ok()) return s;
@@ -72,7 +74,7 @@ class Workload {
 
  private:
   absl::Status Open() {
-    absl::StatusOr<std::unique_ptr<Db>> db = Db::Open(CrashOptions(env_, seed_), kPath);
+    absl::StatusOr<std::unique_ptr<Db>> db = Db::Open(CrashOptions(monitor_.env(), seed_), kPath);
     if (db.ok()) db_ = *std::move(db);
     return db.status();
   }
@@ -115,7 +117,7 @@ class Workload {
     return sync ? Acknowledge(status) : status;
   }
 
-  FaultEnv* const env_;
+  OrderMonitor monitor_;
   const uint32_t seed_;
   std::mt19937 random_;
   History history_;
@@ -124,7 +126,8 @@ class Workload {
 
 // The database on `env` is one of the states that may be there.
 void ExpectAllowedState(FaultEnv* env, const History& history, uint32_t seed, bool thorough) {
-  const Options options = CrashOptions(env, seed);
+  OrderMonitor monitor(env, kPath);
+  const Options options = CrashOptions(monitor.env(), seed);
   absl::StatusOr<std::unique_ptr<Db>> db = Db::Open(options, kPath);
   ASSERT_TRUE(db.ok()) << db.status();
   State found;
@@ -137,6 +140,7 @@ void ExpectAllowedState(FaultEnv* env, const History& history, uint32_t seed, bo
   ASSERT_GE(batches, history.durable_batches) << "an acknowledged write is lost";
   ASSERT_LE(batches, history.batches()) << "a write was invented";
   ASSERT_TRUE(found == history.states[batches]) << "not the state after batch " << batches;
+  ASSERT_EQ(monitor.failure(), "");
   if (!thorough) return;
   ASSERT_TRUE((*db)->Verify().ok());
   // What is written behind the recovered end is found behind it again.
@@ -147,6 +151,7 @@ void ExpectAllowedState(FaultEnv* env, const History& history, uint32_t seed, bo
   std::string value;
   ASSERT_TRUE((*db)->Get("after", &value).ok());
   ASSERT_EQ((*db)->Get(kCounterKey, &value).ok(), batches > 0);
+  ASSERT_EQ(monitor.failure(), "");
 }
 
 DiskImage CrashImage(const FaultEnv& env, uint64_t seed) {
@@ -159,8 +164,10 @@ DiskImage CrashImage(const FaultEnv& env, uint64_t seed) {
 DiskImage CrashTheRecovery(const DiskImage& image, uint32_t seed, uint64_t n, bool* finished) {
   FaultEnv env(image);
   env.CutPowerAt(n);
+  OrderMonitor monitor(&env, kPath);
   // Either result is right: the cut may come behind the last operation that matters.
-  Db::Open(CrashOptions(&env, seed), kPath).status().IgnoreError();
+  Db::Open(CrashOptions(monitor.env(), seed), kPath).status().IgnoreError();
+  EXPECT_EQ(monitor.failure(), "");
   *finished = !env.PowerIsCut();
   return CrashImage(env, seed * 31 + n);
 }
@@ -179,6 +186,7 @@ TEST_P(DbCrashTest, APowerCutAtAnyOperationLeavesAPrefixWithAllThatWasAcknowledg
     env.CutPowerAt(cut);
     Workload workload(&env, seed);
     const absl::Status status = workload.Run();
+    ASSERT_EQ(workload.monitor().failure(), "");
     for (uint64_t i = 0; i < kImages; ++i) {
       SCOPED_TRACE("image " + std::to_string(i));
       const DiskImage image = i == 0 ? env.SyncedImage() : CrashImage(env, cut * kImages + i);
@@ -193,6 +201,8 @@ TEST_P(DbCrashTest, APowerCutAtAnyOperationLeavesAPrefixWithAllThatWasAcknowledg
     }
     if (!env.PowerIsCut()) {
       ASSERT_TRUE(status.ok()) << status;
+      EXPECT_GE(workload.monitor().headers_checked(), 4u);
+      EXPECT_GT(workload.monitor().segments_checked(), 0u);
       operations = cut;
       break;
     }

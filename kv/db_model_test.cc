@@ -1,6 +1,6 @@
 // Random operations on a Db against a std::map: puts, deletions, batches, snapshots, iterators both
-// ways with bounds, checkpoints, reopens. Ends in Verify. Built twice: with 50,000 operations, and
-// as db_model_soak_test with more.
+// ways with bounds, checkpoints, reopens. Ends in Verify, and an OrderMonitor looks on. Built
+// twice: with 50,000 operations, and as db_model_soak_test with more.
 
 #include <algorithm>
 #include <cstdlib>
@@ -14,6 +14,7 @@
 
 #include "gtest/gtest.h"
 #include "kv/db.h"
+#include "kv/order_monitor.h"
 #include "storage/fault_env.h"
 
 #ifndef EMDB_MODEL_OPERATIONS
@@ -32,7 +33,7 @@ using State = std::map<std::string, std::string>;
 class Model {
  public:
   Model(uint32_t seed, bool in_memory) : random_(seed), in_memory_(in_memory) {
-    options_.env = &env_;
+    options_.env = monitor_.env();
     // Small, so that memtables are frozen, segments sealed and pages evicted all the time.
     options_.memtable_size = 64 << 10;
     options_.cache_size = 1 << 20;
@@ -52,8 +53,11 @@ class Model {
     EXPECT_EQ(db_->GetStats().page_store.records, state_.size());
   }
 
+  const OrderMonitor& monitor() const { return monitor_; }
+
  private:
   struct Held {
+    OrderMonitor::Pages pages;
     Snapshot snapshot;
     State state;
   };
@@ -226,6 +230,7 @@ class Model {
   void TakeSnapshot() {
     if (snapshots_.size() >= 5) return DropSnapshot();
     auto held = std::make_unique<Held>();
+    held->pages = monitor_.PinDurable();
     held->snapshot = db_->GetSnapshot();
     held->state = state_;
     snapshots_.push_back(std::move(held));
@@ -263,6 +268,7 @@ class Model {
   std::mt19937 random_;
   const bool in_memory_;
   FaultEnv env_;
+  OrderMonitor monitor_{&env_, kPath};
   Options options_;
   std::unique_ptr<Db> db_;
   State state_;
@@ -280,8 +286,12 @@ TEST_P(DbModelTest, AgreesWithAMap) {
       (given != nullptr ? static_cast<uint32_t>(std::atoi(given)) : 1) + GetParam();
   SCOPED_TRACE("EMDB_SEED " + std::to_string(seed - GetParam()));
   RecordProperty("seed", static_cast<int>(seed));
-  Model model(seed, /*in_memory=*/GetParam() == 3);
+  const bool in_memory = GetParam() == 3;
+  Model model(seed, in_memory);
   model.Run(kOperationsPerRound);
+  EXPECT_EQ(model.monitor().failure(), "");
+  EXPECT_EQ(model.monitor().headers_checked() > 10, !in_memory);
+  EXPECT_EQ(model.monitor().segments_checked() > 10, !in_memory);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "kv/commit_model.h"
 #include "kv/db.h"
 #include "kv/observation.h"
+#include "kv/order_monitor.h"
 #include "storage/mutex.h"
 
 namespace emdb {
@@ -62,7 +63,11 @@ class Simulator {
   // ---- The disk.
 
   void SetUpDisk() {
-    env_ = options_.wrap_env ? options_.wrap_env(disk_.get()) : nullptr;
+    if (options_.wrap_env) {
+      env_ = options_.wrap_env(disk_.get());
+    } else {
+      monitor_ = std::make_unique<OrderMonitor>(disk_.get(), std::string(kStorePath));
+    }
     disk_->SetObserver([this](const FaultEnv::TraceEntry& entry) { Note(entry); });
   }
 
@@ -76,6 +81,7 @@ class Simulator {
 
   void NewDisk(const DiskImage& image) {
     env_.reset();
+    monitor_.reset();
     disk_ = std::make_unique<FaultEnv>(image);
     SetUpDisk();
   }
@@ -143,7 +149,7 @@ class Simulator {
 
   Options DbOptions() {
     Options options;
-    options.env = env_ != nullptr ? env_.get() : disk_.get();
+    options.env = env_ != nullptr ? env_.get() : monitor_->env();
     // If it is never full, no checkpoint starts on its own.
     options.memtable_size = size_t{64} << (options_.background_work ? 10 : 20);
     options.cache_size = size_t{1} << 20;
@@ -272,7 +278,7 @@ class Simulator {
   }
 
   void Close() {
-    snapshot_.reset();
+    DropSnapshot();
     const absl::Status status = db_->Close();
     Tell("close", status);
     db_.reset();
@@ -297,6 +303,11 @@ class Simulator {
     }
   }
 
+  void CheckOrder() {
+    if (monitor_ == nullptr || monitor_->failure().empty()) return;
+    Fail("the disk was used out of order: " + monitor_->failure());
+  }
+
   void CheckState() {
     const Observation found = Observe(*db_, model_.keys());
     if (!found.error.ok() && !fault_is_active_ && !disk_->PowerIsCut()) {
@@ -307,8 +318,14 @@ class Simulator {
   }
 
   void TakeSnapshot() {
+    if (monitor_ != nullptr) snapshot_pages_ = monitor_->PinDurable();
     snapshot_.emplace(db_->GetSnapshot());
     snapshot_contents_ = model_.visible();
+  }
+
+  void DropSnapshot() {
+    snapshot_pages_.reset();
+    snapshot_.reset();
   }
 
   void CheckSnapshot() {
@@ -352,26 +369,31 @@ class Simulator {
   void BuryDb() {
     is_dead_ = true;
     disk_->AddRule(FaultRule{});
-    snapshot_.reset();
+    DropSnapshot();
     db_.reset();
     disk_->ClearRules();
     is_dead_ = false;
+    CheckOrder();
   }
 
   // On a disk that works, the store must open.
   void LastLook() {
     Tell("last look");
     fault_in_this_life_ = false;
-    if (OpenAndCheck()) Close();
+    if (!OpenAndCheck()) return;
+    Close();
+    CheckOrder();
   }
 
   const SimulationOptions& options_;
   const uint64_t seed_;
   std::mt19937_64 random_;
   std::unique_ptr<FaultEnv> disk_;
-  std::unique_ptr<Env> env_;  // in front of disk_, or null
+  std::unique_ptr<OrderMonitor> monitor_;  // in front of disk_; null: env_ is
+  std::unique_ptr<Env> env_;
   std::unique_ptr<Db> db_;
   std::optional<Snapshot> snapshot_;
+  OrderMonitor::Pages snapshot_pages_;
   Contents snapshot_contents_;
   CommitModel model_;
   Loss loss_ = Loss::kNothing;  // what the next Open may find missing

@@ -10,6 +10,7 @@
 
 #include "gtest/gtest.h"
 #include "pagestore/node_builder.h"
+#include "storage/coding.h"
 
 namespace emdb {
 namespace {
@@ -222,6 +223,25 @@ TEST(CheckNodeTest, RefusesKeysWithEqualHeadsThatAreOutOfOrder) {
   EXPECT_TRUE(absl::IsDataLoss(CheckNode(page.data(), kPageSize, 0)));
   page[first + 5] = 'b';
   EXPECT_TRUE(absl::IsDataLoss(CheckNode(page.data(), kPageSize, 0))) << "two equal keys";
+}
+
+// The key of a cell that begins behind the page would be read before anything else shows that it is
+// none, so its offset must.
+TEST(CheckNodeTest, RefusesACellThatEndsBehindTheDataOrBeforeItsBegin) {
+  const BuiltLeaf leaf({"a", "b", "c"});
+  const size_t offsets_at = kPageHeaderSize + size_t{4} * leaf.view().count();
+  const auto begin_of_the_second = [&](uint16_t offset) {
+    // On the heap, and no byte larger than a page.
+    std::vector<char> page(leaf.page(), leaf.page() + kPageSize);
+    Store16(page.data() + offsets_at + 2, offset);
+    return std::string(CheckNode(page.data(), kPageSize, 0).message());
+  };
+  const uint16_t data_end = PageDataEndField(leaf.page());
+  const uint16_t first = Load16(leaf.page() + offsets_at);
+  EXPECT_EQ(begin_of_the_second(Load16(leaf.page() + offsets_at + 2)), "");
+  EXPECT_EQ(begin_of_the_second(first - 1), "malformed node: cell offsets");
+  EXPECT_EQ(begin_of_the_second(data_end + 1), "malformed node: cell offsets");
+  EXPECT_EQ(begin_of_the_second(UINT16_MAX), "malformed node: cell offsets");
 }
 
 TEST(CheckNodeTest, RefusesOrMakesSafeWhateverBytesAreChanged) {

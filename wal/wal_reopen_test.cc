@@ -9,12 +9,25 @@
 
 #include "absl/status/status.h"
 #include "storage/fault_env.h"
+#include "wal/record_format.h"
+#include "wal/segment_format.h"
 #include "wal/testing.h"
 
 namespace emdb {
 namespace {
 
 constexpr char kPath[] = "/d/log";
+
+// Of the active segment.
+uint64_t ActiveSalt(FaultEnv* env) {
+  const auto file = env->OpenFile(kPath, OpenOptions{});
+  EXPECT_OK(file.status());
+  std::string block(kSegmentBlockBytes, '\0');
+  EXPECT_OK(ReadFully(**file, 0, block.size(), block.data()));
+  SegmentHeader header;
+  EXPECT_OK(DecodeSegmentHeader(block, kPath, &header));
+  return header.salt;
+}
 
 TEST(WalReopenTest, ClosedLogGoesOn) {
   FaultEnv env;
@@ -102,6 +115,23 @@ TEST(WalReopenTest, RecoveredRecordsAreDurable) {
   EXPECT_EQ(reopened->durable_seq(), 20u);
   FaultEnv after_power_cut(after_kill.SyncedImage());
   ExpectRecords(OpenLog(kPath, SmallLog(&after_power_cut)).get(), 0, 20);
+}
+
+// A frame of the old life that is still behind the end, in the file or in the buffer, may have the
+// place and the seq of one to come; only the salt tells them apart.
+TEST(WalReopenTest, LogThatWasNotClosedGoesOnUnderASaltThatNoFrameCanHave) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  const uint64_t old_salt = ActiveSalt(&env);
+  // Without records the segment is replaced, with some it is followed.
+  for (const uint64_t records : {0, 20}) {
+    AppendRecords(wal.get(), wal->next_seq(), records);
+    FaultEnv after_kill(env.FullImage());
+    const auto reopened = OpenLog(kPath, SmallLog(&after_kill));
+    ASSERT_EQ(reopened->next_seq(), records);
+    EXPECT_NE(ActiveSalt(&after_kill), old_salt);
+    EXPECT_NE(ActiveSalt(&after_kill), NextSalt(old_salt));
+  }
 }
 
 TEST(WalReopenTest, BufferSizeMayChangeBetweenSessions) {

@@ -1,0 +1,69 @@
+// That the salvager says what a log lacks; what it finds is tested in kv/salvage_test.
+
+#include "wal/log_salvager.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "storage/fault_env.h"
+#include "wal/testing.h"
+
+namespace emdb {
+namespace {
+
+constexpr char kPath[] = "/d/log";
+
+struct Salvaged {
+  std::vector<uint64_t> seqs;
+  std::vector<LostPiece> lost;
+};
+
+Salvaged Read(const DiskImage& image, uint64_t from_seq = 0) {
+  FaultEnv env(image);
+  Salvaged salvaged;
+  const auto salvager = LogSalvager::Open(&env, kPath);
+  EXPECT_OK(salvager.status());
+  const auto extent = (*salvager)->Read(
+      from_seq,
+      [&](const SalvagedRecord& record) {
+        EXPECT_EQ(record.bytes, TestRecord(record.seq));
+        salvaged.seqs.push_back(record.seq);
+        return absl::OkStatus();
+      },
+      &salvaged.lost);
+  EXPECT_OK(extent.status());
+  return salvaged;
+}
+
+// A log of five records that was closed, and in which the last one is damaged.
+DiskImage ClosedLogWithoutItsLastRecord() {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  AppendRecords(wal.get(), 0, 5);
+  EXPECT_OK(wal->Close());
+  DiskImage image = env.FullImage();
+  // Which has a copy.
+  image.files.erase("/d/log.buffer");
+  SparseBytes& segment = image.files.at(kPath);
+  segment.Write(segment.ToString().find(TestRecord(4)), "damage");
+  return image;
+}
+
+TEST(LogSalvagerTest, RecordMissingAtTheEndOfAClosedLogIsListed) {
+  const Salvaged salvaged = Read(ClosedLogWithoutItsLastRecord());
+  EXPECT_THAT(salvaged.seqs, testing::ElementsAre(0, 1, 2, 3));
+  ASSERT_EQ(salvaged.lost.size(), 1u);
+  EXPECT_EQ(salvaged.lost[0].path, kPath);
+  EXPECT_EQ(salvaged.lost[0].what,
+            "log records with seq 4 to 4: they had been durable, and are missing");
+}
+
+TEST(LogSalvagerTest, RecordThatNobodyNeedsIsNotListed) {
+  EXPECT_TRUE(Read(ClosedLogWithoutItsLastRecord(), /*from_seq=*/5).lost.empty());
+}
+
+}  // namespace
+}  // namespace emdb
