@@ -18,14 +18,15 @@ thread_local uint64_t allocations = 0;
 
 }  // namespace
 
-void* operator new(size_t size) {
+// Not inlined: the compiler would see malloc on one side of a pair and delete on the other.
+__attribute__((noinline)) void* operator new(size_t size) {
   allocations++;
   void* const memory = std::malloc(size);
   if (memory == nullptr) std::abort();
   return memory;
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+__attribute__((noinline)) void operator delete(void* memory) noexcept { std::free(memory); }
+__attribute__((noinline)) void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
 namespace emdb {
 namespace {

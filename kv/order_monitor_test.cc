@@ -52,8 +52,12 @@ class OrderMonitorTest : public testing::Test {
     EXPECT_TRUE(file.ok()) << file.status();
     return *std::move(file);
   }
-  // The first sealed segment of the log.
-  std::string SealedSegment() {
+  // Writes more than a segment holds; returns the first sealed one, which nothing has checkpointed.
+  std::string SealSegment(Db* db) {
+    Write(db);
+    Write(db);
+    // Until then the log's new segments may be in memory only.
+    EXPECT_TRUE(db->Flush().ok());
     for (const auto& [path, bytes] : disk_.FullImage().files) {
       if (path.starts_with(Wal::PathFor(kPath) + ".0")) return path;
     }
@@ -101,9 +105,7 @@ TEST_F(OrderMonitorTest, NoticesAHeaderWhosePagesAreNotThere) {
 
 TEST_F(OrderMonitorTest, NoticesASegmentThatIsRemovedBeforeItsRecordsAreInTheStore) {
   const auto db = Open(monitor_.env());
-  Write(db.get());
-  Write(db.get());
-  const std::string segment = SealedSegment();
+  const std::string segment = SealSegment(db.get());
   ASSERT_NE(segment, "");
   ASSERT_TRUE(monitor_.env()->Remove(segment).ok());
   EXPECT_THAT(monitor_.failure(), HasSubstr(segment + " goes"));
@@ -111,9 +113,8 @@ TEST_F(OrderMonitorTest, NoticesASegmentThatIsRemovedBeforeItsRecordsAreInTheSto
 
 TEST_F(OrderMonitorTest, NoticesASegmentThatBecomesASpareBeforeItsRecordsAreInTheStore) {
   const auto db = Open(monitor_.env());
-  Write(db.get());
-  Write(db.get());
-  ASSERT_TRUE(monitor_.env()->Rename(SealedSegment(), Wal::PathFor(kPath) + ".spare.9").ok());
+  const std::string segment = SealSegment(db.get());
+  ASSERT_TRUE(monitor_.env()->Rename(segment, Wal::PathFor(kPath) + ".spare.9").ok());
   EXPECT_THAT(monitor_.failure(), HasSubstr("and the durable header has only"));
 }
 
