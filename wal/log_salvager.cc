@@ -77,7 +77,7 @@ class LogSalvager::Walk {
     room_ = room_.substr(0, file_end_lsn - base_lsn_);
     EMDB_RETURN_IF_ERROR(TakeAll());
     const uint64_t end_seq = next != nullptr ? next->first_seq : state.end_seq;
-    SkipTo(std::max(end_seq, witnessed_seq_), "they had been durable, and are missing");
+    SkipTo(end_seq, "they had been durable, and are missing");
     return absl::OkStatus();
   }
 
@@ -122,9 +122,6 @@ class LogSalvager::Walk {
     const FrameHeader& header = frame.header;
     lsn_ += FrameBytes(header.length);
     if (header.kind == FrameKind::kResume) salt_ = Load64(frame.payload.data());
-    if (header.kind == FrameKind::kWitness) {
-      witnessed_seq_ = std::max(witnessed_seq_, Load64(frame.payload.data()));
-    }
     if (!TakesSeq(header.kind)) return absl::OkStatus();
     extent_.end_seq = header.seq + 1;
     if (header.kind == FrameKind::kVoid) return absl::OkStatus();
@@ -206,7 +203,6 @@ class LogSalvager::Walk {
   uint64_t lsn_ = 0;
   uint64_t salt_ = 0;
   uint64_t other_salt_ = 0;  // that may be in force behind a damaged resume frame
-  uint64_t witnessed_seq_ = 0;
   Extent extent_;
   bool follows_ = true;
   bool behind_gap_ = false;

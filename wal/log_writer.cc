@@ -276,7 +276,9 @@ absl::Status LogWriter::AwaitAndUnlock(uint64_t seq) {
     mutex_.Lock();
     const FailedGroup& failed = failed_groups_[ticket.group % failed_groups_.size()];
     absl::Status status = failure_;
-    if (status.ok() && failed.group == ticket.group) status = failed.status;
+    if (status.ok() && failed.group == ticket.group) {
+      status = absl::Status(failed.code, failed.message);
+    }
     if (!status.ok()) {
       mutex_.Unlock();
       return status;

@@ -102,10 +102,13 @@ class LogWriter {
     SegmentEnd end;
     uint64_t bytes_appended = 0;
   };
-  // The last failed group of those with the same number modulo the size of failed_groups_.
+  // The last failed group of those with the same number modulo the size of failed_groups_. In
+  // parts, so that each thread gets a status of its own: copies share a reference count, which
+  // Abseil's library takes down where ThreadSanitizer does not see it.
   struct FailedGroup {
     CommitQueue::Group group = 0;
-    absl::Status status;
+    absl::StatusCode code = absl::StatusCode::kOk;
+    std::string message;
   };
 
   LogWriter(LogFiles* files, const WalOptions& options, RecoveredLog log);

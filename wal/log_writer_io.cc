@@ -150,7 +150,8 @@ void LogWriter::NoteFailure(const Cycle& cycle, const absl::Status& status) {
     return;
   }
   if (!cycle.syncs) return;
-  failed_groups_[cycle.group % failed_groups_.size()] = {cycle.group, status};
+  failed_groups_[cycle.group % failed_groups_.size()] = {cycle.group, status.code(),
+                                                         std::string(status.message())};
   callbacks_.Complete(cycle.end.seq, status);
   // Those who appended them are told that they failed, so they must not come back. No other record
   // can be among them: under this policy each waits in the group that its append joined.

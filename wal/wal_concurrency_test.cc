@@ -142,6 +142,8 @@ TEST(WalConcurrencyTest, ManyCommitsInFlightFromOneThread) {
   Mutex mutex;
   CondVar changed;
   uint64_t done = 0;
+  uint64_t last_from_log = 0;  // of those that the log's thread called
+  const std::thread::id caller = std::this_thread::get_id();
   constexpr uint64_t kCommits = 20'000;
   constexpr uint64_t kInFlight = 64;
   for (uint64_t n = 0; n < kCommits; ++n) {
@@ -150,7 +152,10 @@ TEST(WalConcurrencyTest, ManyCommitsInFlightFromOneThread) {
     wal->NotifyDurable(*seq, [&, n](const absl::Status& status) {
       EXPECT_OK(status);
       MutexLock lock(&mutex);
-      EXPECT_EQ(done, n);
+      if (std::this_thread::get_id() != caller) {
+        EXPECT_LE(last_from_log, n);
+        last_from_log = n;
+      }
       ++done;
       changed.Signal();
     });

@@ -74,9 +74,17 @@ std::vector<std::vector<Step>> Sessions() {
        Append(2)},
       {Append(1), Flush()},
       // Files that are dropped and used again.
-      {Append(5), Flush(), Rotate(), Append(2), Flush(), TruncateBefore(684), Rotate(), Append(2),
-       Flush(), TruncateBefore(686), Rotate(), Append(2), Flush(), TruncateBefore(688), Rotate(),
-       Append(2), Flush(), TruncateBefore(690), Rotate(), Append(2), Flush()},
+      {Append(5), Flush(),
+       Rotate(),  Append(2),
+       Flush(),   TruncateBefore(684),
+       Rotate(),  Append(2),
+       Flush(),   TruncateBefore(686),
+       Rotate(),  Append(2),
+       Flush(),   TruncateBefore(688),
+       Rotate(),  Append(2),
+       Flush(),   TruncateBefore(690),
+       Rotate(),  Append(2),
+       Flush()},
   };
 }
 

@@ -21,9 +21,9 @@ TEST(ExitCodeTest, EachKindOfErrorHasItsCode) {
 }
 
 TEST(ExitCodeTest, TheHelpListsEachCode) {
-  for (const ExitCode code : {ExitCode::kOk, ExitCode::kNotFound, ExitCode::kUsage,
-                              ExitCode::kFailed, ExitCode::kCorruption, ExitCode::kSomeLost,
-                              ExitCode::kPipeClosed}) {
+  for (const ExitCode code :
+       {ExitCode::kOk, ExitCode::kNotFound, ExitCode::kUsage, ExitCode::kFailed,
+        ExitCode::kCorruption, ExitCode::kSomeLost, ExitCode::kPipeClosed}) {
     EXPECT_TRUE(
         absl::StrContains(DescribeExitCodes(), absl::StrCat("  ", static_cast<int>(code), " ")));
   }
