@@ -91,11 +91,10 @@ Checkpointer::Task Checkpointer::WaitForWork() {
   MutexLock lock(&mutex_);
   for (;;) {
     if (is_stopping_) return Task::kStop;
-    if (is_broken_.load(std::memory_order_relaxed)) {
-      work_.Wait(&mutex_);
-    } else if (frozen_ == 0 && is_untidy_) {
+    const bool is_broken = is_broken_.load(std::memory_order_relaxed);
+    if (!is_broken && frozen_ == 0 && is_untidy_) {
       if (!work_.WaitFor(&mutex_, kQuietTime)) return Task::kTidy;
-    } else if (frozen_ == 0) {
+    } else if (is_broken || frozen_ == 0) {
       work_.Wait(&mutex_);
     } else if (is_pausing_ && !retry_now_) {
       if (!work_.WaitFor(&mutex_, pause_)) retry_now_ = true;

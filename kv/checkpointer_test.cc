@@ -252,7 +252,7 @@ TEST_F(CheckpointerTest, ExclusiveWorkPublishesTheTreeItLeaves) {
   EXPECT_TRUE(checkpointer_->RunExclusively([this] { return store_->Compact(); }).ok());
   EXPECT_GT(states_.Acquire()->tree.generation(), before);
   const absl::Status error = absl::DataLossError("found");
-  EXPECT_EQ(checkpointer_->RunExclusively([&error] { return error; }), error);
+  EXPECT_EQ(checkpointer_->RunExclusively([&error] { return absl::Status(error); }), error);
   EXPECT_TRUE(IsInTree("key"));
 }
 

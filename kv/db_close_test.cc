@@ -99,7 +99,7 @@ TEST_P(DbCloseTest, ASnapshotMayOutliveTheDb) {
   EXPECT_EQ(db_->GetStats().live_snapshots, 1u);
   db_.reset();
   EXPECT_EQ(snapshot->seq(), 1u);
-  Snapshot moved = *std::move(snapshot);
+  Snapshot moved = std::move(*snapshot);
   snapshot.reset();
   EXPECT_EQ(moved.seq(), 1u);
 }
@@ -196,6 +196,7 @@ TEST_P(DbCloseTest, IteratorsWalkWhileTheDbIsClosedAndDestroyed) {
   Fill("old");
   std::atomic<int> walking{0};
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&walking, it = db_->NewIterator()] {
       it->SeekToFirst();

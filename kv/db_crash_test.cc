@@ -75,8 +75,9 @@ class Workload {
  private:
   absl::Status Open() {
     absl::StatusOr<std::unique_ptr<Db>> db = Db::Open(CrashOptions(monitor_.env(), seed_), kPath);
-    if (db.ok()) db_ = *std::move(db);
-    return db.status();
+    if (!db.ok()) return db.status();
+    db_ = *std::move(db);
+    return absl::OkStatus();
   }
 
   absl::Status Acknowledge(absl::Status status) {

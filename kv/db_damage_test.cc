@@ -92,7 +92,7 @@ class SubjectBuilder {
     for (int i = 0; i < 6; ++i) {
       Put("log" + std::to_string(i), 80, true);
       // So the older image holds a log too.
-      if (i == 2) subject_.older.files.merge(DiskImage(env_.FullImage()).files);
+      if (i == 2) subject_.older.files.merge(env_.FullImage().files);
     }
     Put("log-large", 9'000, true);
     Delete("tree20");
@@ -214,7 +214,7 @@ std::string CheckStoreFile(const FaultEnv& env, const Damage& damage) {
 
 std::string CheckContents(const Subject& subject, const Damage& damage, const Db& db) {
   const Observation found = Observe(db, subject.keys);
-  const std::string error = CheckError(found.error, "reading");
+  std::string error = CheckError(found.error, "reading");
   if (!error.empty()) return error;
   const size_t oldest = OldestAllowed(subject, damage);
   for (size_t i = subject.states.size(); i-- > 0;) {

@@ -282,6 +282,7 @@ Recording RunClients(Db* db, const FaultEnv* disk, uint64_t seed, uint64_t* numb
   }
   std::barrier start(kThreads);
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (Client& client : clients) {
     threads.emplace_back([&client, &start] {
       start.arrive_and_wait();

@@ -21,7 +21,7 @@ namespace emdb {
 class DbIterator final : public MergingIterator {
  public:
   // `pinned` is the state of a DbPin that it owns a part of, with the page store.
-  DbIterator(std::shared_ptr<const DbLife> life, std::shared_ptr<const ReadState> pinned,
+  DbIterator(std::shared_ptr<const DbLife> life, const std::shared_ptr<const ReadState>& pinned,
              uint64_t seq_limit, Bounds bounds)
       : MergingIterator(pinned, pinned->tree.NewCursor(), seq_limit, std::move(bounds)),
         life_(std::move(life)) {}

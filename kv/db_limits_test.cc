@@ -323,7 +323,7 @@ void PatchHeader(SparseBytes* file, uint64_t offset, size_t field, uint32_t valu
   constexpr size_t kChecksum = 508;
   std::string header = file->Read(offset, kChecksum + 4);
   Store32(header.data() + field, value);
-  Store32(header.data() + kChecksum, Crc32c(std::string_view(header).substr(0, kChecksum)));
+  Store32(header.data() + kChecksum, Crc32c(header.substr(0, kChecksum)));
   file->Write(offset, header);
 }
 

@@ -76,7 +76,7 @@ class QueueModel {
   // Records that go past the log, into what was taken.
   void Load() {
     std::vector<std::pair<std::string, std::string>> records;
-    for (uint32_t i = 0, n = Below(tail_); i < 3; ++i) records.push_back({Key(n + i), "loaded"});
+    for (uint32_t i = 0, n = Below(tail_); i < 3; ++i) records.emplace_back(Key(n + i), "loaded");
     auto at = records.begin();
     const absl::Status status = db_->BulkLoad([&](std::string_view* key, std::string_view* value) {
       if (at == records.end()) return false;

@@ -55,7 +55,9 @@ class DbTest : public testing::TestWithParam<bool> {
     EXPECT_TRUE(it->status().ok()) << it->status();
     std::string reverse;
     for (it->SeekToLast(); it->Valid(); it->Prev()) {
-      reverse = std::string(it->key()) + "=" + std::string(it->value()) + " " + reverse;
+      std::string entry(it->key());
+      entry.append("=").append(it->value()).append(" ");
+      reverse.insert(0, entry);
     }
     EXPECT_EQ(all, reverse);
     return all;

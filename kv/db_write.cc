@@ -58,7 +58,7 @@ absl::Status DbImpl::Write(const Encoded& batch, bool sync) {
     is_visible = queue_.Publish(seq, must_be_durable);
   }
   if (must_be_durable) {
-    const absl::Status result = AwaitDurable(seq, batch, memtable);
+    absl::Status result = AwaitDurable(seq, batch, memtable);
     statistics_.commit_latency.Record(env_->NowNanos() - start);
     return result;
   }

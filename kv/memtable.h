@@ -133,9 +133,9 @@ class Memtable {
   const MemtableRecord* Visible(Arena::Ref ref, uint64_t seq_limit) const;
 
   // Readers. Each returns false when the writer got in between: start again from the root.
-  bool FindEntry(const MemtableNode& node, uint32_t version, std::string_view key,
+  bool FindEntry(const MemtableNode& in, uint32_t version, std::string_view key,
                  Position* out) const;
-  bool FindChild(const MemtableNode& node, uint32_t version, std::string_view key, Target target,
+  bool FindChild(const MemtableNode& in, uint32_t version, std::string_view key, Target target,
                  uint32_t* index) const;
   bool TryDescend(std::string_view key, Target target, Descent* out) const;
   bool TryCopyLeaf(const MemtableNode& leaf, uint32_t version, std::string_view key, Target target,

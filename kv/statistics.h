@@ -62,7 +62,7 @@ class Statistics {
     bool is_shared = false;
 
     // Adds to one of the counters above. Returns the count before.
-    uint64_t Count(Counter* counter, uint64_t n = 1) {
+    uint64_t Count(Counter* counter, uint64_t n = 1) const {
       return is_shared ? counter->Add(n) : counter->AddAlone(n);
     }
   };
