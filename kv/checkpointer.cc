@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "kv/memtable_changes.h"
+#include "storage/status.h"
 
 namespace emdb {
 
@@ -137,15 +138,15 @@ void Checkpointer::TidyIfQuiet() {
     quiet_seq_ = seq;
     return;
   }
-  absl::StatusOr<bool> more = false;
-  const absl::Status result = RunExclusively([this, &more] {
-    more = parts_.store->Tidy();
-    return more.status();
+  bool more = false;
+  const absl::Status result = RunExclusively([this, &more]() -> absl::Status {
+    EMDB_ASSIGN_OR_RETURN(more, parts_.store->Tidy());
+    return absl::OkStatus();
   });
   // So that the next step can use what this one moved away.
   parts_.states->WaitForReaders();
   MutexLock lock(&mutex_);
-  is_untidy_ = more.ok() && *more;
+  is_untidy_ = more;
   // Without space the file stays as long as it is, which hinders nobody.
   if (!result.ok() && !absl::IsResourceExhausted(result)) Break(result);
 }

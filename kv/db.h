@@ -89,10 +89,10 @@ class Db {
   // same key. On OK all are durable and visible, to reads that begin later. On an error, also one
   // of `source`, which is returned, and after a crash before that, nothing has changed.
   //
-  // Begins with a Checkpoint. Writes may go on, and readers see them at once; where a key is
-  // written while the load runs, that write stands, as if it came later. No checkpoint runs
-  // meanwhile, so writers wait when the memtable is full. `source` is called from this thread and
-  // must not call the Db.
+  // Begins with a Checkpoint. Writes may go on, and readers see them at once. Where one writes a
+  // key that is loaded it counts as the later of the two, unless another checkpoint took it in
+  // before the load began to write. No checkpoint runs meanwhile, so writers wait when the memtable
+  // is full. `source` is called from this thread and must not call the Db.
   absl::Status BulkLoad(const BulkSource& source);
 
   // All that was acknowledged before the call is durable on return.

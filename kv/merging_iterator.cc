@@ -165,18 +165,24 @@ bool MergingIterator::WithinBound(std::string_view key) const {
 }
 
 void MergingIterator::FindNearest() {
-  Passed passed;
   size_t nearest = Nearest();
-  while (nearest != kNone && IsDeletion(nearest) && WithinBound(SourceKey(nearest))) {
-    PassDeletion(nearest, &passed);
-    nearest = Nearest();
-  }
-  if (passed.count >= kLongRun) RememberRun(std::move(passed), nearest);
+  if (nearest != kNone && IsDeletion(nearest)) [[unlikely]]
+    nearest = PassDeletions(nearest);
   SetCurrent(nearest != kNone && WithinBound(SourceKey(nearest)) ? nearest : kNone);
 }
 
 // ---- Runs of deletions
 // --------------------------------------------------------------------------------------------------
+
+size_t MergingIterator::PassDeletions(size_t nearest) {
+  Passed passed;
+  while (nearest != kNone && IsDeletion(nearest) && WithinBound(SourceKey(nearest))) {
+    PassDeletion(nearest, &passed);
+    nearest = Nearest();
+  }
+  if (passed.count >= kLongRun) RememberRun(std::move(passed), nearest);
+  return nearest;
+}
 
 void MergingIterator::PassDeletion(size_t source, Passed* passed) {
   const std::string_view key = memtables_[source].key();

@@ -86,6 +86,9 @@ class MergingIterator : public Iterator {
     return source < tree_index() && memtables_[source].is_deletion();
   }
   bool WithinBound(std::string_view key) const;
+  // Moves on from `nearest`, a deletion, to the nearest key that is none or beyond the bound, and
+  // returns its source. Out of the way of a step without deletions.
+  size_t PassDeletions(size_t nearest);
   // Moves on from the deletion that `source` stands at, over the run it is in if that is known.
   void PassDeletion(size_t source, Passed* passed);
   bool JumpOverRun(Passed* passed);

@@ -8,90 +8,68 @@
 #include <utility>
 
 #include "pagestore/reached_pages.h"
+#include "storage/forwarding_env.h"
 #include "storage/status.h"
 #include "wal/segment_format.h"
 #include "wal/wal.h"
 
 namespace emdb {
 
-class MonitoredStore final : public File {
+class MonitoredStore final : public ForwardingFile {
  public:
   MonitoredStore(std::unique_ptr<File> base, OrderMonitor* monitor)
-      : File(base->path()), base_(std::move(base)), monitor_(monitor) {}
+      : ForwardingFile(std::move(base)), monitor_(monitor) {}
 
-  absl::StatusOr<size_t> ReadAt(uint64_t offset, size_t size, char* buffer) const override {
-    return base_->ReadAt(offset, size, buffer);
-  }
   absl::Status WriteAt(uint64_t offset, std::string_view data) override {
     monitor_->BeforeWrite(offset, data);
-    absl::Status status = base_->WriteAt(offset, data);
+    absl::Status status = ForwardingFile::WriteAt(offset, data);
     monitor_->AfterWrite(offset, data, status.ok());
     return status;
   }
   // Taken for a write that nothing has synced: stricter than what it is.
   absl::Status WriteAtDurable(uint64_t offset, std::string_view data) override {
     monitor_->BeforeWrite(offset, data);
-    absl::Status status = base_->WriteAtDurable(offset, data);
+    absl::Status status = ForwardingFile::WriteAtDurable(offset, data);
     monitor_->AfterWrite(offset, data, status.ok());
     return status;
   }
   absl::Status SyncData() override {
     const uint64_t began_at = monitor_->BeforeSync();
-    absl::Status status = base_->SyncData();
+    absl::Status status = ForwardingFile::SyncData();
     if (status.ok()) monitor_->AfterSync(began_at);
     return status;
   }
-  absl::StatusOr<uint64_t> Size() const override { return base_->Size(); }
   absl::Status Truncate(uint64_t size) override {
     monitor_->BeforeTruncate(size);
-    return base_->Truncate(size);
+    return ForwardingFile::Truncate(size);
   }
-  absl::Status Reserve(uint64_t offset, uint64_t size) override {
-    return base_->Reserve(offset, size);
-  }
-  absl::Status Close() override { return base_->Close(); }
 
  private:
-  const std::unique_ptr<File> base_;
   OrderMonitor* const monitor_;
 };
 
-class MonitoredEnv final : public Env {
+class MonitoredEnv final : public ForwardingEnv {
  public:
-  MonitoredEnv(Env* base, OrderMonitor* monitor) : base_(base), monitor_(monitor) {}
+  MonitoredEnv(Env* base, OrderMonitor* monitor) : ForwardingEnv(base), monitor_(monitor) {}
 
   absl::StatusOr<std::unique_ptr<File>> OpenFile(std::string_view path,
                                                  const OpenOptions& options) override {
     const bool is_store = options.write && path == monitor_->store_path_;
     if (is_store) monitor_->BeforeOpen();
-    EMDB_ASSIGN_OR_RETURN(std::unique_ptr<File> file, base_->OpenFile(path, options));
+    EMDB_ASSIGN_OR_RETURN(std::unique_ptr<File> file, ForwardingEnv::OpenFile(path, options));
     if (is_store) file = std::make_unique<MonitoredStore>(std::move(file), monitor_);
     return file;
   }
-  absl::StatusOr<std::unique_ptr<Directory>> OpenDirectory(std::string_view path) override {
-    return base_->OpenDirectory(path);
-  }
-  absl::StatusOr<std::unique_ptr<RingMapping>> MapRing(std::string_view path,
-                                                       size_t size) override {
-    return base_->MapRing(path, size);
-  }
-  absl::StatusOr<std::unique_ptr<FileLock>> Lock(std::string_view path, LockMode mode) override {
-    return base_->Lock(path, mode);
-  }
   absl::Status Rename(std::string_view from, std::string_view to) override {
     monitor_->BeforeRename(from, to);
-    return base_->Rename(from, to);
+    return ForwardingEnv::Rename(from, to);
   }
   absl::Status Remove(std::string_view path) override {
     monitor_->BeforeRename(path, "");
-    return base_->Remove(path);
+    return ForwardingEnv::Remove(path);
   }
-  absl::StatusOr<bool> Exists(std::string_view path) override { return base_->Exists(path); }
-  uint64_t NowNanos() override { return base_->NowNanos(); }
-  void FillRandom(char* buffer, size_t size) override { base_->FillRandom(buffer, size); }
 
  private:
-  Env* const base_;
   OrderMonitor* const monitor_;
 };
 

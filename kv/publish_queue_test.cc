@@ -181,6 +181,7 @@ TEST_F(PublishQueueTest, ThreadsOfAllKindsAreToldOfAFailureInAnyOrder) {
     }
     Fail(FileOp::kSyncData, &env);
     std::vector<std::thread> threads;
+    threads.reserve(kWrites);
     for (int i = 0; i < kWrites; ++i) {
       threads.emplace_back([&, seq = static_cast<uint64_t>((i + round) % kWrites)] {
         const auto undo = [&undone] { undone++; };

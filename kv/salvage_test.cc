@@ -26,7 +26,6 @@ using ::testing::ElementsAre;
 using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::SizeIs;
 
 constexpr char kSource[] = "/disk/source.emdb";
 constexpr char kCopy[] = "/disk/copy.emdb";

@@ -45,7 +45,8 @@ absl::StatusOr<std::optional<std::string_view>> BatchJoiner::Add(std::string_vie
   }
   has_parts_ = false;
   parts_.append(record);
-  return std::string_view(parts_);
+  const std::string_view batch = parts_;
+  return batch;
 }
 
 }  // namespace emdb

@@ -2,7 +2,6 @@
 
 #include <string_view>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "pagestore/free_map_format.h"
 #include "pagestore/node.h"
@@ -13,13 +12,7 @@
 namespace emdb {
 namespace {
 
-constexpr size_t kShownBytes = 64;
-
-std::string Shown(std::string_view bytes) {
-  std::string text = absl::CHexEscape(ToAbsl(bytes.substr(0, kShownBytes)));
-  if (bytes.size() > kShownBytes) absl::StrAppend(&text, "... (", bytes.size(), " bytes)");
-  return absl::StrCat("\"", text, "\"");
-}
+constexpr size_t kShownBytes = 64;  // of a page without structure
 
 std::string ShownRef(PageRef ref) {
   if (!ref.exists()) return "none";

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "pagestore/header_slots.h"
 #include "pagestore/node.h"
@@ -14,13 +13,7 @@
 namespace emdb {
 namespace {
 
-constexpr size_t kShownBytes = 64;
 constexpr size_t kPieceBytes = size_t{1} << 20;
-
-std::string Shown(std::string_view key) {
-  return absl::StrCat("\"", absl::CHexEscape(ToAbsl(key.substr(0, kShownBytes))),
-                      key.size() > kShownBytes ? "..." : "", "\"");
-}
 
 // The shortest key behind `key`.
 std::string Behind(std::string_view key) { return std::string(key).append(1, '\0'); }

@@ -32,10 +32,9 @@ std::unique_ptr<Cursor> View::NewCursor() const {
   return std::make_unique<TreeCursor>(state_->tree());
 }
 
-absl::StatusOr<std::unique_ptr<PageStore>> PageStore::Open(std::string path,
+absl::StatusOr<std::unique_ptr<PageStore>> PageStore::Open(const std::string& path,
                                                            const PageStoreOptions& options) {
-  EMDB_ASSIGN_OR_RETURN(std::unique_ptr<PageStoreImpl> impl,
-                        PageStoreImpl::Open(std::move(path), options));
+  EMDB_ASSIGN_OR_RETURN(std::unique_ptr<PageStoreImpl> impl, PageStoreImpl::Open(path, options));
   return std::unique_ptr<PageStore>(new PageStore(std::move(impl)));
 }
 

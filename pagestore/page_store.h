@@ -118,7 +118,7 @@ class PageStore {
   // Opens or makes the store. NotFound, InvalidArgument for options, FailedPrecondition if the file
   // is another store's, of a newer format, or not a store at all; DataLoss if no header is whole.
   // Takes no lock.
-  static absl::StatusOr<std::unique_ptr<PageStore>> Open(std::string path,
+  static absl::StatusOr<std::unique_ptr<PageStore>> Open(const std::string& path,
                                                          const PageStoreOptions& options = {});
 
   ~PageStore();

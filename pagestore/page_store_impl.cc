@@ -26,7 +26,7 @@ class NoChanges : public ChangeSource {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<PageStoreImpl>> PageStoreImpl::Open(std::string path,
+absl::StatusOr<std::unique_ptr<PageStoreImpl>> PageStoreImpl::Open(const std::string& path,
                                                                    PageStoreOptions options) {
   if (options.env == nullptr) options.env = PosixEnv();
   EMDB_ASSIGN_OR_RETURN(OpenedStore store, OpenStore(path, options));

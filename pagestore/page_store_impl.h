@@ -32,7 +32,7 @@ namespace emdb {
 
 class PageStoreImpl {
  public:
-  static absl::StatusOr<std::unique_ptr<PageStoreImpl>> Open(std::string path,
+  static absl::StatusOr<std::unique_ptr<PageStoreImpl>> Open(const std::string& path,
                                                              PageStoreOptions options);
   PageStoreImpl(const PageStoreImpl&) = delete;
   PageStoreImpl& operator=(const PageStoreImpl&) = delete;

@@ -56,6 +56,7 @@ void ExpectSeeksAgree(const View& view, const Model& model, RandomRecords* rando
 
 void ExpectGetsAgree(const View& view, const Model& model, RandomRecords* random) {
   std::vector<std::string> keys;
+  keys.reserve(100);
   for (int i = 0; i < 100; ++i) keys.push_back(random->Key(1000));
   const std::vector<std::string_view> key_views(keys.begin(), keys.end());
   std::vector<std::string> values(keys.size());

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "pagestore/value_reader.h"
 #include "storage/status.h"
@@ -15,13 +14,6 @@ constexpr uint32_t kReadAheadBytes = 1 << 20;
 constexpr uint64_t kProgressInterval = 1024;
 // Leaves that leave the cache together: they wait for readers together.
 constexpr size_t kMergedAtOnce = 64;
-
-// A key for a message.
-std::string Shown(std::string_view key) {
-  constexpr size_t kMaxShown = 64;
-  const std::string_view rest = key.size() > kMaxShown ? "..." : "";
-  return absl::StrCat("\"", absl::CHexEscape(ToAbsl(key.substr(0, kMaxShown))), "\"", ToAbsl(rest));
-}
 
 }  // namespace
 

@@ -24,7 +24,7 @@ extern "C" int fsync(int fd) {
   return static_cast<int>(::syscall(SYS_fsync, fd));
 }
 
-extern "C" int fdatasync(int fd) {
+extern "C" int fdatasync(int fd) {  // NOLINT: the C library's header has a reserved name
   ++fdatasyncs;
   return static_cast<int>(::syscall(SYS_fdatasync, fd));
 }

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 
 namespace emdb {
@@ -44,6 +45,13 @@ absl::Status CorruptionError(std::string_view path, uint64_t offset, std::string
                              std::string_view advice) {
   return absl::DataLossError(
       absl::StrCat(ToAbsl(path), " at offset ", offset, ": ", ToAbsl(what), "; ", ToAbsl(advice)));
+}
+
+std::string Shown(std::string_view bytes) {
+  constexpr size_t kMaxShown = 64;
+  std::string text = absl::CHexEscape(ToAbsl(bytes.substr(0, kMaxShown)));
+  if (bytes.size() > kMaxShown) absl::StrAppend(&text, "... (", bytes.size(), " bytes)");
+  return absl::StrCat("\"", text, "\"");
 }
 
 absl::Status Annotate(const absl::Status& status, std::string_view context) {

@@ -57,6 +57,9 @@ absl::Status IoError(int error_number, std::string_view operation, std::string_v
 absl::Status CorruptionError(std::string_view path, uint64_t offset, std::string_view what,
                              std::string_view advice);
 
+// `bytes` for a message: quoted, escaped, and cut after 64 of them.
+std::string Shown(std::string_view bytes);
+
 // The same code with `context` and ": " in front of the message.
 absl::Status Annotate(const absl::Status& status, std::string_view context);
 

@@ -4,6 +4,8 @@
 
 #include <cerrno>
 #include <memory>
+#include <string>
+#include <string_view>
 
 namespace emdb {
 namespace {
@@ -54,6 +56,13 @@ TEST(StatusTest, MacrosPassErrorsOn) {
   EXPECT_EQ(out, 0);
   EXPECT_TRUE(Use(true, &out).ok());
   EXPECT_EQ(out, 7);
+}
+
+TEST(StatusTest, ShownBytesAreQuotedEscapedAndCut) {
+  EXPECT_EQ(Shown("key"), "\"key\"");
+  EXPECT_EQ(Shown(std::string_view("a\0\"", 3)), "\"a\\x00\\\"\"");
+  EXPECT_EQ(Shown(std::string(64, 'x')), "\"" + std::string(64, 'x') + "\"");
+  EXPECT_EQ(Shown(std::string(65, 'x')), "\"" + std::string(64, 'x') + "... (65 bytes)\"");
 }
 
 }  // namespace

@@ -30,26 +30,37 @@
 namespace emdb {
 namespace {
 
+// A new directory, removed at the end.
+class ScratchDirectory {
+ public:
+  ScratchDirectory() {
+    const char* const parent = ::getenv("TEST_TMPDIR");
+    path_ = std::string(parent != nullptr ? parent : "/tmp") + "/wal_benchmark_XXXXXX";
+    EMDB_CHECK(::mkdtemp(path_.data()) != nullptr);
+  }
+  ~ScratchDirectory() { std::filesystem::remove_all(path_); }
+  ScratchDirectory(const ScratchDirectory&) = delete;
+  ScratchDirectory& operator=(const ScratchDirectory&) = delete;
+
+  std::string Path(const char* name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
+
 // A new log in a directory of its own.
 class TempLog {
  public:
   explicit TempLog(const WalOptions& options) {
-    const char* const parent = ::getenv("TEST_TMPDIR");
-    directory_ = std::string(parent != nullptr ? parent : "/tmp") + "/wal_benchmark_XXXXXX";
-    EMDB_CHECK(::mkdtemp(directory_.data()) != nullptr);
-    absl::StatusOr<std::unique_ptr<Wal>> wal = Wal::Open(directory_ + "/log", options);
+    absl::StatusOr<std::unique_ptr<Wal>> wal = Wal::Open(directory_.Path("log"), options);
     EMDB_CHECK(wal.ok());
     wal_ = *std::move(wal);
-  }
-  ~TempLog() {
-    wal_.reset();
-    std::filesystem::remove_all(directory_);
   }
 
   Wal* operator->() const { return wal_.get(); }
 
  private:
-  std::string directory_;
+  const ScratchDirectory directory_;  // outlives wal_
   std::unique_ptr<Wal> wal_;
 };
 
@@ -126,12 +137,11 @@ BENCHMARK(BM_UnsyncedAppend)->Arg(100)->Arg(4096)->ThreadRange(1, 8)->UseRealTim
 // (1): the difference is what surviving costs.
 void BM_BufferAppend(benchmark::State& state) {
   constexpr uint64_t kRingBytes = 4 << 20;
-  char directory[] = "/tmp/wal_benchmark_XXXXXX";
-  EMDB_CHECK(::mkdtemp(directory) != nullptr);
+  const ScratchDirectory directory;
   const std::unique_ptr<Env> memory = NewMemEnv();
   Env* const env = state.range(0) == 0 ? PosixEnv() : memory.get();
   absl::StatusOr<std::unique_ptr<RingMapping>> ring =
-      env->MapRing(std::string(directory) + "/buffer", kRingBytes);
+      env->MapRing(directory.Path("buffer"), kRingBytes);
   EMDB_CHECK(ring.ok());
   const TailSegment segment = {.number = 1, .salt = 1, .end_lsn = UINT64_MAX};
   AppendBuffer buffer(*std::move(ring), segment, 0, 0);
@@ -142,7 +152,6 @@ void BM_BufferAppend(benchmark::State& state) {
   }
   EMDB_CHECK(buffer.next_seq() == static_cast<uint64_t>(state.iterations()));
   ReportRecords(state, state.range(1));
-  std::filesystem::remove_all(directory);
 }
 BENCHMARK(BM_BufferAppend)->ArgsProduct({{0, 1}, {100, 4096}})->UseRealTime();
 

@@ -24,6 +24,7 @@ constexpr char kPath[] = "/d/log";
 
 void RunThreads(int count, const std::function<void(int thread)>& work) {
   std::vector<std::thread> threads;
+  threads.reserve(static_cast<size_t>(count));
   for (int i = 0; i < count; ++i) threads.emplace_back(work, i);
   for (std::thread& thread : threads) thread.join();
 }

@@ -1,5 +1,7 @@
 #include "tools/bench/engine.h"
 
+#include <utility>
+
 #include "storage/status.h"
 
 namespace emdb::bench {
@@ -12,7 +14,7 @@ class LoadBatch {
  public:
   void Add(std::string_view key, std::string_view value) {
     bytes_.append(key).append(value);
-    sizes_.push_back({key.size(), value.size()});
+    sizes_.emplace_back(key.size(), value.size());
   }
 
   size_t size() const { return sizes_.size(); }
@@ -25,7 +27,7 @@ class LoadBatch {
       operations_.push_back({record.substr(0, key_size), record.substr(key_size)});
       offset += record.size();
     }
-    const absl::Status status = session->Write(operations_, Durability::kUnsynced);
+    absl::Status status = session->Write(operations_, Durability::kUnsynced);
     // Not before: the operations point into them.
     bytes_.clear();
     sizes_.clear();
@@ -42,7 +44,8 @@ class LoadBatch {
 
 void Session::PutAsync(std::string_view key, std::string_view value,
                        std::function<void(const absl::Status&)> done) {
-  done(Put(key, value, Durability::kSynced));
+  const std::function<void(const absl::Status&)> call = std::move(done);
+  call(Put(key, value, Durability::kSynced));
 }
 
 void Session::MultiGet(absl::Span<const std::string_view> keys, std::vector<std::string>* values,

@@ -150,7 +150,7 @@ class LmdbSession final : public Session {
     EMDB_RETURN_IF_ERROR(
         FromLmdb(mdb_txn_begin(environment_->env, nullptr, 0, &transaction), "begin"));
     for (const WriteOperation& operation : operations) {
-      const absl::Status status = Apply(transaction, environment_->dbi, operation);
+      absl::Status status = Apply(transaction, environment_->dbi, operation);
       if (!status.ok()) {
         mdb_txn_abort(transaction);
         return status;
@@ -161,7 +161,7 @@ class LmdbSession final : public Session {
 
   absl::Status Get(std::string_view key, std::string* value) override {
     EMDB_RETURN_IF_ERROR(reader_.Renew());
-    const absl::Status status = GetRenewed(key, value);
+    absl::Status status = GetRenewed(key, value);
     reader_.Reset();
     return status;
   }
@@ -249,7 +249,7 @@ class LmdbEngine final : public Engine {
   }
 
   absl::Status Close() override {
-    const absl::Status status = Flush();
+    absl::Status status = Flush();
     CloseEnvironment();
     return status;
   }
@@ -294,7 +294,7 @@ absl::Status LmdbEngine::LoadOne(RecordSource next, bool* has_more) {
   std::string_view value;
   uint64_t bytes = 0;
   while ((*has_more = next(&key, &value))) {
-    const absl::Status status = Apply(transaction, environment_.dbi, {key, value});
+    absl::Status status = Apply(transaction, environment_.dbi, {key, value});
     if (!status.ok()) {
       mdb_txn_abort(transaction);
       return status;

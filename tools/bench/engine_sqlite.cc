@@ -54,7 +54,7 @@ class Statement {
 
   // For statements without rows.
   absl::Status Run() {
-    const absl::Status status = FromSqlite(Step(), db_);
+    absl::Status status = FromSqlite(Step(), db_);
     Reset();
     return status;
   }
@@ -200,7 +200,7 @@ class SqliteSession final : public Session {
     get_.Bind(1, key);
     const int code = get_.Step();
     if (code == SQLITE_ROW) value->assign(get_.column(0));
-    const absl::Status status =
+    absl::Status status =
         code == SQLITE_DONE ? absl::NotFoundError("") : FromSqlite(code, connection_->db());
     get_.Reset();
     return status;
@@ -222,7 +222,7 @@ class SqliteSession final : public Session {
     const MutexLock lock(write_mutex_);
     EMDB_RETURN_IF_ERROR(connection_->SetDurability(durability));
     EMDB_RETURN_IF_ERROR(begin_.Run());
-    const absl::Status status = apply();
+    absl::Status status = apply();
     if (status.ok()) return commit_.Run();
     // The first error is the one to tell; a transaction that cannot be rolled back ends with its
     // connection.
@@ -276,7 +276,7 @@ class SqliteEngine final : public Engine {
     return Settle();
   }
   absl::Status Close() override {
-    const absl::Status status = Settle();
+    absl::Status status = Settle();
     connection_.reset();
     return status;
   }

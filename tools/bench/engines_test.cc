@@ -213,6 +213,7 @@ TEST_P(EngineTest, SyncedWritesSyncAndUnsyncedOnesDoNot) {
 
 TEST_P(EngineTest, ThreadsWorkThroughSessionsOfTheirOwn) {
   std::vector<std::thread> threads;
+  threads.reserve(4);
   std::vector<absl::Status> statuses(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([this, t, status = &statuses[t]] {

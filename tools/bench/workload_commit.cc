@@ -92,7 +92,7 @@ absl::Status RunAsync(const AsyncRun& run, const Sizing& sizing, StageContext* c
   UnderWay under_way(run.limit);
   const PhaseOptions options{.name = run.phase, .max_seconds = sizing.phase_seconds};
   const auto write = [&under_way, &options](CheckedSession* session, Worker* worker) {
-    const absl::Status status = under_way.Begin();
+    absl::Status status = under_way.Begin();
     const bool is_timed = worker->operations() % options.latency_interval == 0;
     const Clock::time_point start = is_timed ? Clock::now() : Clock::time_point{};
     // More records than can be under way, so that none is written twice at a time.
