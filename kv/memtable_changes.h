@@ -4,6 +4,7 @@
 #ifndef EMDB_KV_MEMTABLE_CHANGES_H_
 #define EMDB_KV_MEMTABLE_CHANGES_H_
 
+#include <memory>
 #include <string_view>
 
 #include "kv/memtable_iterator.h"
@@ -23,6 +24,9 @@ class MemtableChanges : public ChangeSource {
   std::string_view key() const override { return it_.key(); }
   std::string_view value() const override { return it_.value(); }
   bool is_deletion() const override { return it_.is_deletion(); }
+  std::unique_ptr<ChangeSource> Fork() const override {
+    return std::make_unique<MemtableChanges>(*this);
+  }
 
  private:
   MemtableIterator it_;

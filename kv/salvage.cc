@@ -129,19 +129,20 @@ class Salvager {
 
   absl::Status CopyPages(Collector* collector) {
     if (pages_ == nullptr) return absl::OkStatus();
-    EMDB_RETURN_IF_ERROR(pages_->ReadTree([&](std::string_view key, std::string_view value) {
-      ++report_.tree_records;
-      return collector->Put(key, value);
-    }));
+    const auto apply = [collector](std::string_view key, std::optional<std::string_view> value) {
+      return value ? collector->Put(key, *value) : collector->Delete(key);
+    };
+    EMDB_RETURN_IF_ERROR(
+        pages_->ReadTree([&](std::string_view key, std::optional<std::string_view> value) {
+          ++report_.tree_records;
+          return apply(key, value);
+        }));
     if (!pages_->lost().empty()) {
       // What is missing is told when the rest is read.
       std::vector<LostPiece> ignored;
       EMDB_RETURN_IF_ERROR(CopyLog(collector, LogPart::kBeforeCheckpoint, &ignored));
     }
-    EMDB_ASSIGN_OR_RETURN(report_.stray_pages,
-                          pages_->ReadStrays([&](std::string_view key, std::string_view value) {
-                            return collector->Put(key, value);
-                          }));
+    EMDB_ASSIGN_OR_RETURN(report_.stray_pages, pages_->ReadStrays(apply));
     report_.lost.insert(report_.lost.end(), pages_->lost().begin(), pages_->lost().end());
     return absl::OkStatus();
   }

@@ -3,6 +3,7 @@
 #ifndef EMDB_PAGESTORE_CHANGE_SOURCE_H_
 #define EMDB_PAGESTORE_CHANGE_SOURCE_H_
 
+#include <memory>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -18,6 +19,9 @@ class ChangeSource {
   virtual std::string_view key() const = 0;
   virtual std::string_view value() const = 0;  // not for deletions
   virtual bool is_deletion() const = 0;
+  // Another source of what is left of this one, which this one outlives; null if it can be read
+  // only once. With a fork a checkpoint looks ahead, to choose where changes go.
+  virtual std::unique_ptr<ChangeSource> Fork() const { return nullptr; }
   // Why Valid is false: an error makes the checkpoint fail with it and change nothing.
   virtual absl::Status status() const { return absl::OkStatus(); }
 };

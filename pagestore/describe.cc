@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "pagestore/free_map_format.h"
 #include "pagestore/node.h"
+#include "pagestore/slice.h"
 #include "storage/aligned_buffer.h"
 #include "storage/status.h"
 #include "storage/store_id.h"
@@ -29,6 +30,8 @@ void DescribeStoreHeader(const StoreHeader& header, std::string* out) {
                   ", value bytes ", header.value_bytes, "\n");
   absl::StrAppend(out, "  map of free space ", ShownRef(header.map_root), ", level ",
                   header.map_level, "\n");
+  absl::StrAppend(out, "  slices: ", header.slice_records, " records in ", header.slice_pages,
+                  " pages\n");
 }
 
 absl::StatusOr<std::string> DescribeSlot(const PageFile& file, PageId id, const char* page) {
@@ -58,6 +61,8 @@ void DescribeLeaf(const char* page, std::string* out) {
     absl::StrAppend(out, i, ": ", Shown(cell.suffix), " = ");
     if (cell.kind == CellKind::kInline) {
       absl::StrAppend(out, Shown(cell.payload), "\n");
+    } else if (cell.kind == CellKind::kTombstone) {
+      absl::StrAppend(out, "deleted\n");
     } else {
       const ExtentRef extent = DecodeExtentRef(cell.payload.data());
       absl::StrAppend(out, extent.size, " bytes from page ", extent.first, " on (checksum ",
@@ -73,6 +78,12 @@ void DescribeInner(const char* page, std::string* out) {
     absl::StrAppend(out, i, ": ");
     if (i > 0) absl::StrAppend(out, "from ", Shown(node.tail(i - 1)), " ");
     absl::StrAppend(out, "page ", ShownRef(node.child(i)), "\n");
+  }
+  const SliceList slices(page);
+  for (uint32_t i = 0; i < slices.size(); ++i) {
+    const SliceRef slice = slices.at(i);
+    absl::StrAppend(out, "slice: page ", ShownRef(slice.root), ", ", slice.pages, " pages, ",
+                    slice.records, " records\n");
   }
 }
 
@@ -136,10 +147,13 @@ absl::StatusOr<std::string> DescribePage(const PageFile& file, PageId id) {
   switch (header.kind) {
     case PageKind::kLeaf:
     case PageKind::kInner:
+    case PageKind::kBuffered:
+    case PageKind::kSliceRoot:
+    case PageKind::kSliceLeaf:
       if (absl::Status s = CheckNode(page, file.page_size(), header.level); !s.ok()) {
         return file.Corruption(id, FromAbsl(absl::StrCat(s.message(), "\n", out)));
       }
-      header.kind == PageKind::kLeaf ? DescribeLeaf(page, &out) : DescribeInner(page, &out);
+      header.level == 0 ? DescribeLeaf(page, &out) : DescribeInner(page, &out);
       break;
     case PageKind::kBitmap:
       DescribeBitmap(page, file.page_size(), &out);

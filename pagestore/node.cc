@@ -1,6 +1,7 @@
 #include "pagestore/node.h"
 
 #include "absl/strings/str_cat.h"
+#include "pagestore/slice.h"
 #include "storage/status.h"
 
 namespace emdb {
@@ -41,7 +42,7 @@ class OrderCheck {
   std::string_view last_suffix_;
 };
 
-absl::Status CheckPayload(uint32_t tag, std::string_view payload) {
+absl::Status CheckPayload(PageKind page_kind, uint32_t tag, std::string_view payload) {
   switch (CellKind{static_cast<uint8_t>(tag & 3)}) {
     case CellKind::kInline:
       return absl::OkStatus();
@@ -53,12 +54,16 @@ absl::Status CheckPayload(uint32_t tag, std::string_view payload) {
       }
       return absl::OkStatus();
     }
+    case CellKind::kTombstone:
+      if (page_kind != PageKind::kSliceLeaf || !payload.empty()) return Bad("tombstone");
+      return absl::OkStatus();
   }
   return Bad("unknown cell kind");
 }
 
-// Checks the cell that fills `bytes`, and leaves its key's suffix in *suffix.
-absl::Status CheckLeafCell(std::string_view bytes, size_t prefix_size, std::string_view* suffix) {
+// Checks the cell of `page` that fills `bytes`, and leaves its key's suffix in *suffix.
+absl::Status CheckLeafCell(const char* page, std::string_view bytes, std::string_view* suffix) {
+  const size_t prefix_size = PagePrefixSizeField(page);
   const char* p = bytes.data();
   const char* limit = p + bytes.size();
   uint32_t suffix_size = 0;
@@ -70,7 +75,7 @@ absl::Status CheckLeafCell(std::string_view bytes, size_t prefix_size, std::stri
   const size_t payload_size = tag >> 2;
   if (suffix_size + payload_size != static_cast<size_t>(limit - p)) return Bad("cell size");
   *suffix = std::string_view(p, suffix_size);
-  return CheckPayload(tag, {p + suffix_size, payload_size});
+  return CheckPayload(PageKindField(page), tag, {p + suffix_size, payload_size});
 }
 
 absl::Status CheckLeaf(const char* page, uint32_t page_size) {
@@ -91,7 +96,7 @@ absl::Status CheckLeaf(const char* page, uint32_t page_size) {
     const uint32_t cell_end = i + 1 < n ? Load16(offsets + 2 * (i + 1)) : end;
     if (cell_end < begin || cell_end > end) return Bad("cell offsets");
     std::string_view suffix;
-    EMDB_RETURN_IF_ERROR(CheckLeafCell({page + begin, cell_end - begin}, prefix_size, &suffix));
+    EMDB_RETURN_IF_ERROR(CheckLeafCell(page, {page + begin, cell_end - begin}, &suffix));
     if (!order.Follows(Load32(heads + size_t{4} * i), suffix)) return Bad("order of keys");
   }
   return absl::OkStatus();
@@ -106,9 +111,7 @@ absl::Status CheckInner(const char* page, uint32_t page_size) {
   const size_t offsets_at = children_at + kPageRefSize * (n + 1);
   const size_t tails_at = offsets_at + size_t{2} * (n + 1);
   if (children_at + kHeadSlack > page_size || tails_at > end) return Bad("separator count");
-  if (Load16(page + offsets_at) != tails_at || Load16(page + offsets_at + 2 * n) != end) {
-    return Bad("separator offsets");
-  }
+  if (Load16(page + offsets_at) != tails_at) return Bad("separator offsets");
   OrderCheck order;
   for (uint32_t i = 0; i < n; ++i) {
     const uint32_t begin = Load16(page + offsets_at + 2 * i);
@@ -123,14 +126,28 @@ absl::Status CheckInner(const char* page, uint32_t page_size) {
   for (uint32_t i = 0; i <= n; ++i) {
     if (Load32(page + children_at + kPageRefSize * i) < kHeaderSlots) return Bad("child");
   }
-  return absl::OkStatus();
+  return CheckInnerTail(page, Load16(page + offsets_at + 2 * n));
+}
+
+bool IsKindOfLevel(PageKind kind, uint32_t level) {
+  switch (kind) {
+    case PageKind::kLeaf:
+    case PageKind::kSliceLeaf:
+      return level == 0;
+    case PageKind::kInner:
+      return level > 0;
+    case PageKind::kBuffered:
+    case PageKind::kSliceRoot:
+      return level == 1;
+    default:
+      return false;
+  }
 }
 
 }  // namespace
 
 absl::Status CheckNode(const char* page, uint32_t page_size, uint32_t level) {
-  const PageKind expected = level == 0 ? PageKind::kLeaf : PageKind::kInner;
-  if (PageKindField(page) != expected || PageLevelField(page) != level) {
+  if (!IsKindOfLevel(PageKindField(page), level) || PageLevelField(page) != level) {
     return absl::DataLossError(
         absl::StrCat("found a page of kind ", ToAbsl(PageKindName(PageKindField(page))),
                      " and level ", PageLevelField(page), ", expected a node of level ", level));

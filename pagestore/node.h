@@ -25,8 +25,8 @@
 
 namespace emdb {
 
-// OK if the page is a well-formed node of `level` whose parts all lie within the page. The message
-// of the DataLoss says what is wrong, not where.
+// OK if the page is a well-formed node of `level`, of the tree or of a slice, whose parts all lie
+// within the page. The message of the DataLoss says what is wrong, not where.
 absl::Status CheckNode(const char* page, uint32_t page_size, uint32_t level);
 
 class LeafView {

@@ -127,7 +127,7 @@ void PageCache::Link(PageId id, uint32_t frame) {
   const uint32_t entry = table_.Get(id);
   const bool came_back =
       PageTable::IsGhost(entry) && PageTable::GhostAge(entry, eviction_count_) <= capacity_;
-  const bool is_inner = PageKindField(arena_.frame(frame)) == PageKind::kInner;
+  const bool is_inner = PageLevelField(arena_.frame(frame)) > 0;
   uses_[frame].store(is_inner ? kMaxUses : 0, std::memory_order_relaxed);
   page_of_[frame] = id;
   queues_.PushBack(is_inner || came_back ? kInMain : kInSmall, frame);

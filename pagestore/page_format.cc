@@ -14,11 +14,12 @@ constexpr size_t kPageReservedOffset = 28;
 
 constexpr char kMagic[] = "emdbpage";
 constexpr size_t kMagicSize = 8;
-constexpr size_t kReservedOffset = 120;
+constexpr size_t kReservedOffset = 132;
 constexpr size_t kHeaderCrcOffset = kStoreHeaderSize - 4;
 
-// Features that a reader must know of to read the file at all. None so far.
-constexpr uint64_t kKnownIncompatibleFeatures = 0;
+// Features that a reader must know of to read the file at all. Slices: set while there are any.
+constexpr uint64_t kSlicesFeature = 1;
+constexpr uint64_t kKnownIncompatibleFeatures = kSlicesFeature;
 
 absl::Status CheckFields(const StoreHeader& header) {
   if (!IsValidPageSize(header.page_size)) {
@@ -26,7 +27,9 @@ absl::Status CheckFields(const StoreHeader& header) {
   }
   const bool root_matches_height = header.root.exists() == (header.height > 0);
   if (!root_matches_height || header.height > kMaxHeight || header.map_level > 3 ||
-      header.file_pages < kHeaderSlots || header.used_pages > header.file_pages) {
+      header.file_pages < kHeaderSlots || header.used_pages > header.file_pages ||
+      header.slice_pages > header.used_pages || (header.slice_pages > 0 && header.height < 2) ||
+      (header.slice_pages > 0) != (header.slice_records > 0)) {
     return absl::DataLossError("header fields that contradict each other");
   }
   return absl::OkStatus();
@@ -44,6 +47,12 @@ std::string_view PageKindName(PageKind kind) {
       return "bitmap";
     case PageKind::kMapIndex:
       return "map index";
+    case PageKind::kBuffered:
+      return "inner with slices";
+    case PageKind::kSliceRoot:
+      return "slice root";
+    case PageKind::kSliceLeaf:
+      return "slice leaf";
   }
   return "unknown";
 }
@@ -57,7 +66,7 @@ PageHeader DecodePageHeader(const char* page) {
   header.prefix_size = PagePrefixSizeField(page);
   header.data_end = PageDataEndField(page);
   header.generation = Load64(page + 16);
-  header.position = Load32(page + 24);
+  header.position = PagePositionField(page);
   return header;
 }
 
@@ -102,7 +111,8 @@ void EncodeStoreHeader(const StoreHeader& header, char* sector) {
   std::memcpy(sector, kMagic, kMagicSize);
   Store32(sector + 8, kFormatVersion);
   Store32(sector + 12, header.page_size);
-  // Offsets 16 and 24: incompatible and compatible feature bits, none so far.
+  // Offset 24: compatible feature bits, none so far.
+  Store64(sector + 16, header.slice_pages > 0 ? kSlicesFeature : 0);
   std::memcpy(sector + 32, header.store_id.data(), header.store_id.size());
   Store64(sector + 48, header.generation);
   Store64(sector + 56, header.next_seq);
@@ -115,6 +125,8 @@ void EncodeStoreHeader(const StoreHeader& header, char* sector) {
   Store32(sector + 104, header.height);
   StorePageRef(sector + 108, header.map_root);
   Store32(sector + 116, header.map_level);
+  Store32(sector + 120, header.slice_pages);
+  Store64(sector + 124, header.slice_records);
   Store32(sector + kHeaderCrcOffset, Crc32c(std::string_view(sector, kHeaderCrcOffset)));
 }
 
@@ -153,6 +165,11 @@ absl::Status DecodeStoreHeader(const char* sector, StoreHeader* header) {
   header->height = Load32(sector + 104);
   header->map_root = LoadPageRef(sector + 108);
   header->map_level = Load32(sector + 116);
+  header->slice_pages = Load32(sector + 120);
+  header->slice_records = Load64(sector + 124);
+  if ((Load64(sector + 16) == kSlicesFeature) != (header->slice_pages > 0)) {
+    return absl::DataLossError("the feature bit of slices, which does not fit their number");
+  }
   return CheckFields(*header);
 }
 

@@ -60,8 +60,16 @@ struct PageRun {
   friend bool operator==(const PageRun&, const PageRun&) = default;
 };
 
-// 5 to 15 are left for trees, 16 to 31 for partition tables and filters of delta slices.
-enum class PageKind : uint8_t { kLeaf = 1, kInner = 2, kBitmap = 3, kMapIndex = 4 };
+// 8 to 15 are left for trees.
+enum class PageKind : uint8_t {
+  kLeaf = 1,
+  kInner = 2,
+  kBitmap = 3,
+  kMapIndex = 4,
+  kBuffered = 5,  // an inner page of level 1 with slices: see slice.h
+  kSliceRoot = 6,
+  kSliceLeaf = 7,
+};
 
 // "leaf", "inner", ... or "unknown".
 std::string_view PageKindName(PageKind kind);
@@ -78,7 +86,9 @@ struct PageHeader {
   uint16_t prefix_size = 0;
   uint16_t data_end = 0;    // of a node: first byte behind the cells; from there on all is 0
   uint64_t generation = 0;  // the checkpoint that wrote the page
-  uint32_t position = 0;    // of a map page: its number within its level
+  // Of a map page: its number within its level. Of a buffered node and of the root of a slice:
+  // where its slices, or its filter, begin.
+  uint32_t position = 0;
 };
 
 inline uint32_t PageCrcField(const char* page) { return Load32(page); }
@@ -88,12 +98,14 @@ inline uint8_t PageLevelField(const char* page) { return static_cast<uint8_t>(pa
 inline uint16_t PageCountField(const char* page) { return Load16(page + 10); }
 inline uint16_t PagePrefixSizeField(const char* page) { return Load16(page + 12); }
 inline uint16_t PageDataEndField(const char* page) { return Load16(page + 14); }
+inline uint32_t PagePositionField(const char* page) { return Load32(page + 24); }
 
 PageHeader DecodePageHeader(const char* page);
 // True if the reserved bytes of the page header are 0.
 bool PageReservedBytesAreZero(const char* page);
 // Writes everything but the checksum.
 void EncodePageHeader(const PageHeader& header, char* page);
+inline void SetPageKind(PageKind kind, char* page) { page[8] = static_cast<char>(kind); }
 
 // The checksum of a page or of a large value of this store: CRC32C of the store id, then the bytes.
 uint32_t CrcSeed(const StoreId& store_id);
@@ -103,9 +115,9 @@ PageRef SealPage(uint32_t crc_seed, char* page, size_t page_size);
 
 // --- cells ---------------------------------------------------------------------------------------
 
-// What the payload of a leaf's cell is. 2 is kept for tombstones of delta slices, 3 for cells that
-// begin with more flags (expiry, for one).
-enum class CellKind : uint8_t { kInline = 0, kExtent = 1 };
+// What the payload of a leaf's cell is. Tombstones, without a payload, stand in slices only; 3 is
+// kept for cells that begin with more flags (expiry, for one).
+enum class CellKind : uint8_t { kInline = 0, kExtent = 1, kTombstone = 2 };
 
 // Where a large value stands: `size` bytes from the first byte of page `first`, pages in a row.
 struct ExtentRef {
@@ -140,7 +152,7 @@ struct StoreHeader {
   StoreId store_id = {};
   uint64_t generation = 0;
   uint64_t next_seq = 0;
-  uint64_t records = 0;
+  uint64_t records = 0;  // of the tree's leaves, like the bytes
   uint64_t key_bytes = 0;
   uint64_t value_bytes = 0;
   uint32_t file_pages = kHeaderSlots;
@@ -149,6 +161,9 @@ struct StoreHeader {
   uint32_t height = 0;
   PageRef map_root;        // none: only the header slots are used
   uint32_t map_level = 0;  // 0: the root of the map is a bitmap page
+  // Of all slices. What they hold is not in `records`, `key_bytes` and `value_bytes`.
+  uint32_t slice_pages = 0;
+  uint64_t slice_records = 0;  // tombstones included
 
   friend bool operator==(const StoreHeader&, const StoreHeader&) = default;
 };

@@ -140,7 +140,7 @@ void Use(const std::string& file) {
   if (auto store = PageStore::Open(kPath, options); store.ok()) ReadThrough(store->get());
   auto salvager = PageSalvager::Open(&env, kPath, StoreId{});
   if (!salvager.ok()) return;
-  const auto visit = [](std::string_view key, std::string_view) {
+  const auto visit = [](std::string_view key, std::optional<std::string_view>) {
     EMDB_CHECK(!key.empty() && key.size() <= kMaxKeySize);
     return absl::OkStatus();
   };

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "pagestore/header_slots.h"
 #include "pagestore/node.h"
+#include "pagestore/slice.h"
 #include "pagestore/value_reader.h"
 #include "storage/aligned_buffer.h"
 #include "storage/status.h"
@@ -84,24 +85,39 @@ absl::Status PageSalvager::ReadTree(Visitor visit) {
 
 void PageSalvager::Lose(PageId id, const KeyRange& range, std::string_view what) {
   lost_ranges_.push_back(range);
-  lost_.push_back(
-      {file_->path(), file_->OffsetOf(id),
-       absl::StrCat(ToAbsl(what), ": keys from ", Shown(range.lower),
-                    range.upper ? " to before " : " on", range.upper ? Shown(*range.upper) : "")});
+  lost_.push_back({file_->path(), file_->OffsetOf(id), LostKeys(what, range)});
+}
+
+std::string PageSalvager::LostKeys(std::string_view what, const KeyRange& range) {
+  return absl::StrCat(ToAbsl(what), ": keys from ", Shown(range.lower),
+                      range.upper ? " to before " : " on", range.upper ? Shown(*range.upper) : "");
+}
+
+bool PageSalvager::ReadOnce(PageRef ref, uint32_t level, char* page) {
+  const bool is_new = ref.id < reached_.size() && !reached_[ref.id];
+  if (!is_new || !file_->ReadNode(ref, level, page).ok()) return false;
+  reached_[ref.id] = true;
+  return true;
 }
 
 absl::Status PageSalvager::VisitNode(PageRef ref, uint32_t level, const KeyRange& range,
                                      Visitor visit) {
   AlignedBuffer page(file_->page_size());
-  const bool is_new = ref.id < reached_.size() && !reached_[ref.id];
-  if (!is_new || !file_->ReadNode(ref, level, page.data()).ok()) {
+  if (!ReadOnce(ref, level, page.data())) {
     inner_page_is_lost_ |= level > 0;
     Lose(ref.id, range, level > 0 ? "an inner page and all below it" : "a leaf");
     return absl::OkStatus();
   }
-  reached_[ref.id] = true;
   if (level == 0) return VisitLeaf(page.data(), visit);
-  const InnerView node(page.data());
+  const SliceList slices(page.data());
+  for (uint32_t i = slices.size(); i-- > 0;) ReadSlice(slices.at(i), range);
+  EMDB_RETURN_IF_ERROR(VisitChildren(page.data(), level, range, visit));
+  return level == 1 ? VisitOverlay(range.upper, visit) : absl::OkStatus();
+}
+
+absl::Status PageSalvager::VisitChildren(const char* page, uint32_t level, const KeyRange& range,
+                                         Visitor visit) {
+  const InnerView node(page);
   KeyRange child = {range.lower, range.upper};
   for (uint32_t i = 0; i < node.child_count(); ++i) {
     child.upper = i < node.separator_count() ? node.separator(i) : range.upper;
@@ -111,19 +127,56 @@ absl::Status PageSalvager::VisitNode(PageRef ref, uint32_t level, const KeyRange
   return absl::OkStatus();
 }
 
-absl::Status PageSalvager::VisitLeaf(const char* page, Visitor visit) {
-  const LeafView leaf(page);
-  for (uint32_t i = 0; i < leaf.count(); ++i) {
-    EMDB_RETURN_IF_ERROR(VisitCell(leaf.key(i), page, i, visit));
+void PageSalvager::ReadSlice(const SliceRef& slice, const KeyRange& range) {
+  AlignedBuffer root(file_->page_size());
+  const auto lose = [&](PageId id) {
+    // The older values that the tree has are taken; strays are not asked.
+    lost_.push_back(
+        {file_->path(), file_->OffsetOf(id), LostKeys("newer changes, in a slice", range)});
+  };
+  if (!ReadOnce(slice.root, kSliceHeight - 1, root.data())) return lose(slice.root.id);
+  const InnerView node(root.data());
+  AlignedBuffer page(file_->page_size());
+  for (uint32_t i = 0; i < node.child_count(); ++i) {
+    if (!ReadOnce(node.child(i), 0, page.data())) {
+      lose(node.child(i).id);
+      continue;
+    }
+    const LeafView leaf(page.data());
+    for (uint32_t k = 0; k < leaf.count(); ++k) {
+      const LeafView::Cell cell = leaf.cell(k);
+      overlay_[leaf.key(k)] = {cell.kind, std::string(cell.payload)};
+    }
+  }
+}
+
+absl::Status PageSalvager::VisitOverlay(const std::optional<std::string>& upper, Visitor visit) {
+  while (!overlay_.empty() && (!upper || overlay_.begin()->first < *upper)) {
+    const auto change = overlay_.extract(overlay_.begin());
+    if (change.mapped().kind == CellKind::kTombstone) continue;
+    EMDB_RETURN_IF_ERROR(
+        VisitCell(change.key(), change.mapped().kind, change.mapped().payload, visit));
   }
   return absl::OkStatus();
 }
 
-absl::Status PageSalvager::VisitCell(std::string_view key, const char* page, uint32_t index,
+absl::Status PageSalvager::VisitLeaf(const char* page, Visitor visit) {
+  const LeafView leaf(page);
+  for (uint32_t i = 0; i < leaf.count(); ++i) {
+    const std::string key = leaf.key(i);
+    EMDB_RETURN_IF_ERROR(VisitOverlay(key, visit));
+    if (!overlay_.empty() && overlay_.begin()->first == key) continue;
+    const LeafView::Cell cell = leaf.cell(i);
+    EMDB_RETURN_IF_ERROR(VisitCell(key, cell.kind, cell.payload, visit));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PageSalvager::VisitCell(std::string_view key, CellKind kind, std::string_view payload,
                                      Visitor visit) {
-  const LeafView::Cell cell = LeafView(page).cell(index);
-  if (cell.kind == CellKind::kInline) return visit(key, cell.payload);
-  const ExtentRef extent = DecodeExtentRef(cell.payload.data());
+  if (kind == CellKind::kTombstone) return visit(key, std::nullopt);
+  if (kind == CellKind::kInline) return visit(key, payload);
+  const ExtentRef extent = DecodeExtentRef(payload.data());
   std::string value;
   if (ReadValue(*file_, extent, &value).ok()) return visit(key, value);
   Lose(extent.first, {std::string(key), Behind(key)},
@@ -159,7 +212,8 @@ absl::Status PageSalvager::ForEachLeaf(absl::FunctionRef<bool(const char* page)>
 }
 
 bool PageSalvager::IsWholeLeaf(PageId id, const char* page) const {
-  return PageKindField(page) == PageKind::kLeaf && PageIdField(page) == id &&
+  const PageKind kind = PageKindField(page);
+  return (kind == PageKind::kLeaf || kind == PageKind::kSliceLeaf) && PageIdField(page) == id &&
          file_->CheckNodePage({id, PageCrcField(page)}, 0, page).ok();
 }
 
@@ -210,7 +264,7 @@ absl::StatusOr<uint64_t> PageSalvager::ReadStrays(Visitor visit) {
     const bool is_newer = has_header_ && stray.generation > header_.generation;
     bool any = false;
     EMDB_RETURN_IF_ERROR(
-        VisitLeaf(page.data(), [&](std::string_view key, std::string_view value) -> absl::Status {
+        VisitLeaf(page.data(), [&](std::string_view key, std::optional<std::string_view> value) {
           if (!is_newer && !IsLost(key)) return absl::OkStatus();
           any = true;
           return visit(key, value);

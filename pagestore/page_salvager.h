@@ -4,11 +4,12 @@
 //  1. The tree, from the newest header that is whole. A page that is not what its parent's
 //     reference says is lost with all below it; its neighbours are not. Records from here are those
 //     of that generation, without doubt.
-//  2. Strays: leaves that are whole in themselves, checksum and page number, and that the tree does
-//     not reach. They stand for what a lost inner page or header referred to. Where the map of free
-//     space can be read, only pages that it calls used count, so they are of the newest
-//     generation; where it cannot, and if a header slot is lost, they may be of an older one. Of
-//     two strays with the same key the one written last wins.
+//     Where a slice is lost, the older values of its keys are what is left, and the loss is listed.
+//  2. Strays: leaves, those of slices too, that are whole in themselves, checksum and page number,
+//     and that the tree does not reach. They stand for what a lost inner page or header referred
+//     to. Where the map of free space can be read, only pages that it calls used count, so they are
+//     of the newest generation; where it cannot, and if a header slot is lost, they may be of an
+//     older one. Of two strays with the same key the one written last wins.
 //
 // If both slots are lost, the store id must come from elsewhere (the log), and all is strays.
 //
@@ -18,6 +19,7 @@
 #define EMDB_PAGESTORE_PAGE_SALVAGER_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,6 +33,7 @@
 #include "pagestore/page_bitmap.h"
 #include "pagestore/page_file.h"
 #include "pagestore/page_format.h"
+#include "pagestore/slice.h"
 #include "storage/env.h"
 #include "storage/lost_piece.h"
 #include "storage/store_id.h"
@@ -39,7 +42,9 @@ namespace emdb {
 
 class PageSalvager {
  public:
-  using Visitor = absl::FunctionRef<absl::Status(std::string_view key, std::string_view value)>;
+  // No value: the key was deleted; of strays only.
+  using Visitor =
+      absl::FunctionRef<absl::Status(std::string_view key, std::optional<std::string_view> value)>;
 
   // `store_id` is what is known of it from elsewhere. NotFound if the file is missing or empty,
   // FailedPrecondition if it is of a newer format, DataLoss if nothing in it can be told from
@@ -69,6 +74,10 @@ class PageSalvager {
     std::string lower;
     std::optional<std::string> upper;  // absent: no bound
   };
+  struct Change {
+    CellKind kind = CellKind::kInline;
+    std::string payload;
+  };
   struct Stray {
     uint64_t generation;
     PageId id;
@@ -79,9 +88,19 @@ class PageSalvager {
   absl::Status FindPageSize(Env* env, const std::string& path, const StoreId& store_id);
 
   absl::Status VisitNode(PageRef ref, uint32_t level, const KeyRange& range, Visitor visit);
+  absl::Status VisitChildren(const char* page, uint32_t level, const KeyRange& range,
+                             Visitor visit);
   absl::Status VisitLeaf(const char* page, Visitor visit);
-  absl::Status VisitCell(std::string_view key, const char* page, uint32_t index, Visitor visit);
+  absl::Status VisitCell(std::string_view key, CellKind kind, std::string_view payload,
+                         Visitor visit);
+  // Adds the slice's changes to overlay_, over what is there.
+  void ReadSlice(const SliceRef& slice, const KeyRange& range);
+  // Visits, and takes out of overlay_, the changes of keys below `upper`.
+  absl::Status VisitOverlay(const std::optional<std::string>& upper, Visitor visit);
+  // Reads the node if it is what the reference says, and was not reached before.
+  bool ReadOnce(PageRef ref, uint32_t level, char* page);
   void Lose(PageId id, const KeyRange& range, std::string_view what);
+  static std::string LostKeys(std::string_view what, const KeyRange& range);
 
   // Calls `visit` for every page that is a leaf and whole in itself, until it says false.
   absl::Status ForEachLeaf(absl::FunctionRef<bool(const char* page)> visit) const;
@@ -99,6 +118,8 @@ class PageSalvager {
   bool inner_page_is_lost_ = false;
   uint64_t pages_ = 0;  // of the file
   std::vector<bool> reached_;
+  // What the slices of the node that is being read say and its leaves have not come to yet.
+  std::map<std::string, Change> overlay_;
   bool reads_strays_ = false;
   std::vector<KeyRange> lost_ranges_;  // of the tree, in order
   std::vector<LostPiece> lost_;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "pagestore/buffered_cursor.h"
 #include "pagestore/page_store_impl.h"
 #include "pagestore/tree_cursor.h"
 #include "pagestore/tree_reader.h"
@@ -29,6 +30,7 @@ void View::MultiGet(absl::Span<const std::string_view> keys, absl::Span<std::str
 }
 
 std::unique_ptr<Cursor> View::NewCursor() const {
+  if (state_->header().slice_pages > 0) return std::make_unique<BufferedCursor>(state_->tree());
   return std::make_unique<TreeCursor>(state_->tree());
 }
 

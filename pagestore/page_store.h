@@ -60,11 +60,16 @@ struct PageStoreOptions {
 struct PageStoreStats {
   uint64_t generation = 0;
   uint64_t next_seq = 0;
-  uint64_t records = 0;  // live keys, exact
+  // Live keys of the tree's leaves: exact while slice_records is 0.
+  uint64_t records = 0;
+  // Changes that wait in slices, beside the leaves they belong to: puts and deletions of keys that
+  // may be in the tree and in other slices, too. An idle store that is tidied has none.
+  uint64_t slice_records = 0;
   uint32_t page_size_bytes = 0;
   uint32_t height = 0;  // levels of the tree; 0 when empty
   uint64_t file_pages = 0;
   uint64_t live_pages = 0;
+  uint64_t slice_pages = 0;    // of the live ones, without large values
   uint64_t free_pages = 0;     // reusable now
   uint64_t pending_pages = 0;  // freed, and still visible to a View or an older header
   uint64_t cache_bytes = 0;    // frames in use
@@ -92,6 +97,7 @@ class View {
   bool valid() const { return state_ != nullptr; }
   uint64_t generation() const;
   uint64_t next_seq() const;
+  // PageStoreStats::records of this generation.
   uint64_t record_count() const;
 
   // Copies the value to *value, reusing its memory. NotFound without a message.
@@ -147,9 +153,10 @@ class PageStore {
   // long-lived View can exchange it for a new one.
   absl::Status Compact(const std::function<void()>& on_generation = nullptr);
 
-  // Makes the file shorter by a step: moves up to a sixteenth of it from its end to free space in
-  // front, with a generation of its own, and gives back what an earlier step has left free. Views
-  // of older generations keep their pages. True if another step may find more to do; false also if
+  // Puts the store in order by a step, with a generation of its own: while there are slices, folds
+  // some of them into their leaves. Then makes the file shorter: moves up to a sixteenth of it from
+  // its end to free space in front, and gives back what an earlier step has left free. Views of
+  // older generations keep their pages. True if another step may find more to do; false also if
   // only some parts in a hundred are free. Large values are not moved. Errors as of Checkpoint.
   absl::StatusOr<bool> Tidy();
 

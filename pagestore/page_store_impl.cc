@@ -1,11 +1,13 @@
 #include "pagestore/page_store_impl.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "pagestore/describe.h"
 #include "pagestore/header_slots.h"
+#include "pagestore/no_changes.h"
 #include "pagestore/store_opener.h"
 #include "pagestore/verify.h"
 #include "storage/posix_env.h"
@@ -14,15 +16,8 @@
 namespace emdb {
 namespace {
 
-// No changes at all.
-class NoChanges : public ChangeSource {
- public:
-  bool Valid() const override { return false; }
-  void Next() override {}
-  std::string_view key() const override { return {}; }
-  std::string_view value() const override { return {}; }
-  bool is_deletion() const override { return false; }
-};
+// What an idle store folds at a time: some tenths of a second, in which no checkpoint runs.
+constexpr uint64_t kFoldStepBytes = uint64_t{64} << 20;
 
 }  // namespace
 
@@ -95,6 +90,9 @@ absl::Status PageStoreImpl::Compact(const std::function<void()>& on_generation) 
     if (on_generation) on_generation();
     return absl::OkStatus();
   };
+  if (header_.slice_pages > 0) {
+    EMDB_RETURN_IF_ERROR(write([](TreeWriter* writer) { return writer->Fold(UINT64_MAX); }));
+  }
   // First behind everything, which leaves all in front of it free, and from there to the front.
   EMDB_RETURN_IF_ERROR(write([this](TreeWriter* writer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(
                                  writer_mutex_) -> absl::StatusOr<TreeBuilder::Root> {
@@ -114,6 +112,12 @@ absl::Status PageStoreImpl::Compact(const std::function<void()>& on_generation) 
 absl::StatusOr<bool> PageStoreImpl::Tidy() {
   MutexLock lock(&writer_mutex_);
   EMDB_RETURN_IF_ERROR(CheckWritable());
+  if (header_.slice_pages > 0) {
+    EMDB_RETURN_IF_ERROR(WriteGeneration(header_.next_seq, [this](TreeWriter* writer) {
+      return writer->Fold(kFoldStepBytes / file_.page_size());
+    }));
+    return true;
+  }
   Reclaim();
   if (!free_space_.HasSpaceToGiveBack()) return false;
   const PageRef root_before = header_.root;
@@ -162,7 +166,13 @@ absl::Status PageStoreImpl::WriteGeneration(uint64_t next_seq, const MakeTree& m
 absl::Status PageStoreImpl::WritePages(const MakeTree& make, PageWriter* writer,
                                        StoreHeader* header) {
   EMDB_ASSIGN_OR_RETURN(const PageId move_from, free_space_.EndToMove(shrink_));
-  TreeWriter tree_writer(TreeOf(header_), {&free_space_, writer, header->generation, move_from});
+  const uint64_t bytes = header_.key_bytes + header_.value_bytes;
+  TreeWriter tree_writer(TreeOf(header_),
+                         {.free_space = &free_space_,
+                          .writer = writer,
+                          .generation = header->generation,
+                          .move_from = move_from,
+                          .record_bytes = bytes / std::max<uint64_t>(header_.records, 1)});
   EMDB_ASSIGN_OR_RETURN(const TreeBuilder::Root root, make(&tree_writer));
   const TreeWriter::Difference& difference = tree_writer.difference();
   header->root = root.ref;
@@ -170,6 +180,8 @@ absl::Status PageStoreImpl::WritePages(const MakeTree& make, PageWriter* writer,
   header->records += static_cast<uint64_t>(difference.records);
   header->key_bytes += static_cast<uint64_t>(difference.key_bytes);
   header->value_bytes += static_cast<uint64_t>(difference.value_bytes);
+  header->slice_pages += static_cast<uint32_t>(difference.slice_pages);
+  header->slice_records += static_cast<uint64_t>(difference.slice_records);
   return free_space_.WriteMap(header, move_from);
 }
 
@@ -224,6 +236,8 @@ PageStoreStats PageStoreImpl::stats() const {
     stats.generation = header.generation;
     stats.next_seq = header.next_seq;
     stats.records = header.records;
+    stats.slice_records = header.slice_records;
+    stats.slice_pages = header.slice_pages;
     stats.height = header.height;
     stats.file_pages = header.file_pages;
     stats.live_pages = header.used_pages;

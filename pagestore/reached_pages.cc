@@ -5,6 +5,7 @@
 #include "pagestore/free_map.h"
 #include "pagestore/node.h"
 #include "pagestore/page_file.h"
+#include "pagestore/slice.h"
 #include "storage/aligned_buffer.h"
 #include "storage/status.h"
 
@@ -36,6 +37,10 @@ class Walk {
     const AlignedBuffer page(file_.page_size());
     EMDB_RETURN_IF_ERROR(file_.ReadNode(ref, level, page.data()));
     if (level == 0) return VisitLeaf(LeafView(page.data()));
+    const SliceList slices(page.data());
+    for (uint32_t i = 0; i < slices.size(); ++i) {
+      EMDB_RETURN_IF_ERROR(VisitNode(slices.at(i).root, kSliceHeight - 1));
+    }
     const InnerView node(page.data());
     for (uint32_t i = 0; i < node.child_count(); ++i) {
       EMDB_RETURN_IF_ERROR(VisitNode(node.child(i), level - 1));

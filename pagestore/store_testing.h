@@ -32,6 +32,9 @@ class MapChangeSource : public ChangeSource {
   std::string_view key() const override { return at_->first; }
   std::string_view value() const override { return *at_->second; }
   bool is_deletion() const override { return !at_->second.has_value(); }
+  std::unique_ptr<ChangeSource> Fork() const override {
+    return std::make_unique<MapChangeSource>(*this);
+  }
 
  private:
   Changes::const_iterator at_;

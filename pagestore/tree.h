@@ -9,6 +9,7 @@
 #include "pagestore/page_cache.h"
 #include "pagestore/page_file.h"
 #include "pagestore/page_format.h"
+#include "pagestore/slice.h"
 
 namespace emdb {
 
@@ -17,9 +18,15 @@ struct Tree {
   PageCache* cache = nullptr;
   PageRef root;
   uint32_t height = 0;  // levels; 0: no root, no records
+  PageKind leaf_kind = PageKind::kLeaf;
 
   uint32_t root_level() const { return height - 1; }
 };
+
+// A slice of the tree's, as a tree.
+inline Tree SliceTree(const Tree& tree, const SliceRef& slice) {
+  return {tree.file, tree.cache, slice.root, kSliceHeight, PageKind::kSliceLeaf};
+}
 
 }  // namespace emdb
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "pagestore/slice.h"
 #include "storage/status.h"
 
 namespace emdb {
@@ -45,15 +46,21 @@ TreeBuilder::TreeBuilder(const PageFile* file, PageWriter* writer, PageCache* ca
       writer_(writer),
       cache_(cache),
       generation_(generation),
-      page_size_(file->page_size()),
-      capacity_(NodeCapacity(page_size_)) {}
+      page_size_(file->page_size()) {}
 
 TreeBuilder::Level& TreeBuilder::At(uint32_t level) {
   while (levels_.size() <= level) levels_.emplace_back(static_cast<uint8_t>(levels_.size()));
   return levels_[level];
 }
 
-size_t TreeBuilder::FillLimit() const { return append_ ? capacity_ : capacity_ * kFill / 100; }
+size_t TreeBuilder::Capacity(uint32_t level) const {
+  const size_t capacity = NodeCapacity(page_size_);
+  return level == 1 ? capacity - kSliceListSize : capacity;
+}
+
+size_t TreeBuilder::FillLimit(uint32_t level) const {
+  return append_ ? Capacity(level) : Capacity(level) * kFill / 100;
+}
 
 void TreeBuilder::BeginRun(std::string_view lower) {
   if (in_run_) return;
@@ -64,7 +71,7 @@ void TreeBuilder::BeginRun(std::string_view lower) {
 
 absl::Status TreeBuilder::Add(uint32_t level, const NodeItems::Entry& entry) {
   Level& at = At(level);
-  if (!at.open.empty() && at.open.NodeSizeWith(entry) > FillLimit()) {
+  if (!at.open.empty() && at.open.NodeSizeWith(entry) > FillLimit(level)) {
     if (!at.closed.empty()) {
       EMDB_RETURN_IF_ERROR(Write(level, at.closed, 0, at.closed.size()));
     }
@@ -85,7 +92,7 @@ absl::Status TreeBuilder::AddSubtree(std::string_view lower, PageRef ref, uint32
 bool TreeBuilder::WantsNeighbour(uint32_t level) const {
   for (uint32_t l = 0; l <= level && l < levels_.size(); ++l) {
     const Level& at = levels_[l];
-    if (at.closed.empty() && !at.open.empty() && at.open.NodeSize() < capacity_ * kSmall / 100) {
+    if (at.closed.empty() && !at.open.empty() && at.open.NodeSize() < Capacity(l) * kSmall / 100) {
       return true;
     }
   }
@@ -97,7 +104,7 @@ absl::Status TreeBuilder::EndRun(uint32_t level) {
   if (level == 0) in_run_ = false;
   if (!at.closed.empty()) {
     const size_t cut = at.closed.size();
-    if (!append_ && at.open.NodeSize() < capacity_ * kEvenOut / 100) {
+    if (!append_ && at.open.NodeSize() < Capacity(level) * kEvenOut / 100) {
       at.closed.Append(at.open);
       at.open.Clear();
       EMDB_RETURN_IF_ERROR(WriteEvenly(level, at.closed, cut));
@@ -114,8 +121,8 @@ absl::Status TreeBuilder::EndRun(uint32_t level) {
 }
 
 absl::Status TreeBuilder::WriteEvenly(uint32_t level, const NodeItems& items, size_t fallback_cut) {
-  if (items.NodeSize() <= capacity_) return Write(level, items, 0, items.size());
-  const size_t cut = EvenCut(items, capacity_, fallback_cut);
+  if (items.NodeSize() <= Capacity(level)) return Write(level, items, 0, items.size());
+  const size_t cut = EvenCut(items, Capacity(level), fallback_cut);
   EMDB_RETURN_IF_ERROR(Write(level, items, 0, cut));
   return Write(level, items, cut, items.size());
 }

@@ -65,7 +65,9 @@ class TreeBuilder {
   };
 
   Level& At(uint32_t level);
-  size_t FillLimit() const;
+  // The most that a node may fill: those of level 1 leave room for slices.
+  size_t Capacity(uint32_t level) const;
+  size_t FillLimit(uint32_t level) const;
   absl::Status Add(uint32_t level, const NodeItems::Entry& entry);
   absl::Status EndRun(uint32_t level);
   absl::Status WriteEvenly(uint32_t level, const NodeItems& items, size_t fallback_cut);
@@ -77,7 +79,6 @@ class TreeBuilder {
   PageCache* const cache_;
   const uint64_t generation_;
   const uint32_t page_size_;
-  const size_t capacity_;
   bool append_ = false;
   bool evict_for_leaves_ = false;
 

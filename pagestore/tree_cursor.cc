@@ -55,8 +55,8 @@ absl::Status TreeCursor::LoadLeaf(PageRef ref) {
 }
 
 absl::Status TreeCursor::EnterLeaf(PageRef ref, const char* page) {
-  if (PageLevelField(page) != 0) {
-    return tree_.file->Corruption(ref.id, "a node of another level than its parent says");
+  if (PageKindField(page) != tree_.leaf_kind) {
+    return tree_.file->Corruption(ref.id, "a node of another kind than its parent says");
   }
   leaf_ = page;
   const LeafView leaf(page);
@@ -187,7 +187,7 @@ absl::Status TreeCursor::LoadNextLeaf() {
 
 std::string_view TreeCursor::value() {
   if (!valid_) return {};
-  if (cell_.kind == CellKind::kInline) return cell_.payload;
+  if (cell_.kind != CellKind::kExtent) return cell_.payload;
   if (!large_loaded_) {
     const absl::Status status =
         ReadValue(*tree_.file, DecodeExtentRef(cell_.payload.data()), &large_value_);

@@ -5,8 +5,10 @@
 #include <cstring>
 #include <optional>
 
+#include "pagestore/key_filter.h"
 #include "pagestore/node.h"
 #include "pagestore/node_reader.h"
+#include "pagestore/slice.h"
 #include "pagestore/value_reader.h"
 #include "storage/epoch.h"
 #include "storage/status.h"
@@ -19,6 +21,44 @@ std::optional<ExtentRef> CopyPayload(const LeafView::Cell& cell, std::string* va
   if (cell.kind == CellKind::kExtent) return DecodeExtentRef(cell.payload.data());
   value->assign(cell.payload);
   return std::nullopt;
+}
+
+// What a leaf, or the slices of a node, say of a key.
+enum class Says { kNothing, kDeleted, kFound };
+struct Answer {
+  Says says = Says::kNothing;
+  std::optional<ExtentRef> extent;  // of a large value, which is to be read
+};
+
+Answer AskLeaf(const char* page, std::string_view key, std::string* value) {
+  const LeafView leaf(page);
+  const LeafView::Position position = leaf.Find(key);
+  if (!position.found) return {};
+  const LeafView::Cell cell = leaf.cell(position.index);
+  if (cell.kind == CellKind::kTombstone) return {Says::kDeleted, {}};
+  return {Says::kFound, CopyPayload(cell, value)};
+}
+
+// Asks the slices of a buffered node, from the newest on. `page` is not read after the first use of
+// `reader`.
+absl::StatusOr<Answer> AskSlices(const Tree& tree, NodeReader* reader, const char* page,
+                                 std::string_view key, std::string* value) {
+  const SliceList slices(page);
+  const uint32_t count = slices.size();
+  std::array<PageRef, kMaxSlices> roots;
+  for (uint32_t i = 0; i < count; ++i) {
+    roots[i] = slices.at(i).root;
+    tree.cache->PrefetchEntry(roots[i].id);
+  }
+  const uint64_t hash = FilterHash(key);
+  for (uint32_t i = 0; i < count; ++i) {
+    EMDB_ASSIGN_OR_RETURN(const char* root_page, reader->Read(roots[i], kSliceHeight - 1));
+    if (!FilterMayContain(hash, SliceFilter(root_page))) continue;
+    const InnerView root(root_page);
+    EMDB_ASSIGN_OR_RETURN(const char* leaf, reader->Read(root.child(root.ChildFor(key)), 0));
+    if (Answer answer = AskLeaf(leaf, key, value); answer.says != Says::kNothing) return answer;
+  }
+  return Answer();
 }
 
 // Keys of a MultiGet that go through the tree together: 32 overlap nearly as much as 64, and their
@@ -80,6 +120,10 @@ void Batch::Translate(uint32_t level) {
 void Batch::SearchInner() {
   for (Lookup& lookup : absl::MakeSpan(lookups_.data(), size_)) {
     if (lookup.alone) continue;
+    if (PageKindField(lookup.page) == PageKind::kBuffered) {
+      lookup.alone = true;
+      continue;
+    }
     const InnerView node(lookup.page);
     lookup.ref = node.child(node.ChildFor(lookup.key));
     tree_.cache->PrefetchEntry(lookup.ref.id);
@@ -136,7 +180,7 @@ void Batch::Run() {
 
 absl::Status GetFromTree(const Tree& tree, std::string_view key, std::string* value) {
   if (tree.height == 0) return absl::Status(absl::StatusCode::kNotFound, "");
-  std::optional<ExtentRef> extent;
+  Answer answer;
   {
     NodeReader reader(tree, PageCache::Use::kPoint);
     PageRef ref = tree.root;
@@ -144,14 +188,17 @@ absl::Status GetFromTree(const Tree& tree, std::string_view key, std::string* va
       EMDB_ASSIGN_OR_RETURN(const char* page, reader.Read(ref, level));
       const InnerView node(page);
       ref = node.child(node.ChildFor(key));
+      if (PageKindField(page) == PageKind::kBuffered) [[unlikely]] {
+        EMDB_ASSIGN_OR_RETURN(answer, AskSlices(tree, &reader, page, key, value));
+      }
     }
-    EMDB_ASSIGN_OR_RETURN(const char* page, reader.Read(ref, 0));
-    const LeafView leaf(page);
-    const LeafView::Position position = leaf.Find(key);
-    if (!position.found) return absl::Status(absl::StatusCode::kNotFound, "");
-    extent = CopyPayload(leaf.cell(position.index), value);
+    if (answer.says == Says::kNothing) {
+      EMDB_ASSIGN_OR_RETURN(const char* page, reader.Read(ref, 0));
+      answer = AskLeaf(page, key, value);
+    }
   }
-  return extent ? ReadValue(*tree.file, *extent, value) : absl::OkStatus();
+  if (answer.says != Says::kFound) return absl::Status(absl::StatusCode::kNotFound, "");
+  return answer.extent ? ReadValue(*tree.file, *answer.extent, value) : absl::OkStatus();
 }
 
 void MultiGetFromTree(const Tree& tree, absl::Span<const std::string_view> keys,

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "pagestore/no_changes.h"
 #include "pagestore/value_reader.h"
 #include "storage/status.h"
 
@@ -32,6 +33,12 @@ absl::StatusOr<TreeBuilder::Root> TreeWriter::Merge(ChangeSource* changes,
   return root;
 }
 
+absl::StatusOr<TreeBuilder::Root> TreeWriter::Fold(uint64_t pages) {
+  fold_left_ = pages;
+  NoChanges none;
+  return Merge(&none, nullptr);
+}
+
 absl::StatusOr<TreeBuilder::Root> TreeWriter::Rewrite() {
   rewrite_ = true;
   builder_.set_append(true);
@@ -40,8 +47,8 @@ absl::StatusOr<TreeBuilder::Root> TreeWriter::Rewrite() {
 
 absl::StatusOr<TreeBuilder::Root> TreeWriter::Run() {
   if (tree_.height > 0) {
-    EMDB_ASSIGN_OR_RETURN(const bool move, IsToMove(tree_.root, tree_.root_level()));
-    if (!move && !IsTouched(std::nullopt)) return TreeBuilder::Root{tree_.root, tree_.height};
+    EMDB_ASSIGN_OR_RETURN(const bool rewrite, IsToRewrite(tree_.root, tree_.root_level()));
+    if (!rewrite && !IsTouched(std::nullopt)) return TreeBuilder::Root{tree_.root, tree_.height};
     EMDB_RETURN_IF_ERROR(MergeNode(tree_.root, tree_.root_level(), {{}, std::nullopt}));
   }
   EMDB_RETURN_IF_ERROR(AppendChanges());
@@ -50,15 +57,18 @@ absl::StatusOr<TreeBuilder::Root> TreeWriter::Run() {
   return root;
 }
 
-absl::StatusOr<bool> TreeWriter::IsToMove(PageRef ref, uint32_t level) {
-  if (target_.move_from == UINT32_MAX) return false;
+absl::StatusOr<bool> TreeWriter::IsToRewrite(PageRef ref, uint32_t level) {
+  const bool moves = target_.move_from != UINT32_MAX;
+  if (!moves && fold_left_ == 0) return false;
   if (ref.id >= target_.move_from) return true;
   if (level == 0) return false;
   EMDB_ASSIGN_OR_RETURN(const PagePin pin, LoadInner(ref, level));
+  if (fold_left_ > 0 && SliceList(pin.data()).size() > 0) return true;
+  if (!moves && level == 1) return false;
   const InnerView node(pin.data());
   for (uint32_t i = 0; i < node.child_count(); ++i) {
-    EMDB_ASSIGN_OR_RETURN(const bool move, IsToMove(node.child(i), level - 1));
-    if (move) return true;
+    EMDB_ASSIGN_OR_RETURN(const bool rewrite, IsToRewrite(node.child(i), level - 1));
+    if (rewrite) return true;
   }
   return false;
 }
@@ -87,7 +97,8 @@ absl::Status TreeWriter::MergeNode(PageRef ref, uint32_t level, const Bounds& bo
     if (const uint32_t n = node.separator_count(); n > 0) {
       EMDB_RETURN_IF_ERROR(CheckBounds(ref.id, node.separator(0), node.separator(n - 1), bounds));
     }
-    EMDB_RETURN_IF_ERROR(MergeChildren(node, level, bounds));
+    EMDB_RETURN_IF_ERROR(level == 1 ? MergeLeafParent(ref, pin.data(), bounds)
+                                    : MergeChildren(node, level, bounds));
   }
   return target_.free_space->Free({ref.id, 1});
 }
@@ -110,7 +121,7 @@ absl::Status TreeWriter::MergeChildren(const InnerView& node, uint32_t level,
     }
     bool rewrite = IsTouched(child.upper) || builder_.WantsNeighbour(level - 1);
     if (!rewrite) {
-      EMDB_ASSIGN_OR_RETURN(rewrite, IsToMove(node.child(i), level - 1));
+      EMDB_ASSIGN_OR_RETURN(rewrite, IsToRewrite(node.child(i), level - 1));
     }
     if (rewrite) {
       EMDB_RETURN_IF_ERROR(MergeChild(node, i, level, child));
@@ -151,15 +162,18 @@ absl::StatusOr<const char*> TreeWriter::ReadLeaf(absl::Span<const PageRef> refs)
   // New leaves stay in memory where the old ones were.
   builder_.set_evict_for_leaves(leaf_pin_.data() != nullptr);
   if (leaf_pin_.data() != nullptr) {
-    if (PageLevelField(leaf_pin_.data()) != 0) {
-      return tree_.file->Corruption(refs[0].id, "a node of another level than its parent says");
-    }
-    return leaf_pin_.data();
+    return CheckLeaf(refs[0].id, leaf_pin_.data());
   }
   // Where leaves are passed over, reading ahead would read what nobody wants.
   if (refs[0] != expected_leaf_) read_ahead_.Restart();
   expected_leaf_ = refs.size() > 1 ? refs[1] : PageRef();
-  return read_ahead_.Read(refs, 0);
+  EMDB_ASSIGN_OR_RETURN(const char* page, read_ahead_.Read(refs, 0));
+  return CheckLeaf(refs[0].id, page);
+}
+
+absl::StatusOr<const char*> TreeWriter::CheckLeaf(PageId id, const char* page) const {
+  if (PageKindField(page) == PageKind::kLeaf) return page;
+  return tree_.file->Corruption(id, "a node of another kind than its parent says");
 }
 
 absl::Status TreeWriter::MergeLeaf(const char* page, const Bounds& bounds) {
@@ -203,7 +217,10 @@ absl::Status TreeWriter::CopyRecords(const LeafView& leaf, uint32_t begin, uint3
       const ExtentRef extent = DecodeExtentRef(cell.payload.data());
       EMDB_RETURN_IF_ERROR(ReadValue(*tree_.file, extent, &large_value_));
       EMDB_ASSIGN_OR_RETURN(const ExtentRef moved, target_.writer->WriteValue(large_value_));
-      EMDB_RETURN_IF_ERROR(AddExtent(prefix, cell.suffix, moved));
+      char payload[kExtentRefSize];
+      EncodeExtentRef(moved, payload);
+      EMDB_RETURN_IF_ERROR(
+          builder_.AddRecord({prefix, cell.suffix, cell.kind, {payload, kExtentRefSize}}));
       EMDB_RETURN_IF_ERROR(FreeExtent(extent));
     } else {
       EMDB_RETURN_IF_ERROR(builder_.AddRecord({prefix, cell.suffix, cell.kind, cell.payload}));
@@ -243,23 +260,30 @@ absl::Status TreeWriter::CheckChange() const {
 }
 
 absl::Status TreeWriter::AddChange() {
-  const std::string_view key = changes_->key();
-  const std::string_view value = changes_->value();
+  char extent[kExtentRefSize];
+  EMDB_ASSIGN_OR_RETURN(const NodeItems::Entry entry, EntryOfChange(extent));
   ++difference_.records;
-  difference_.key_bytes += static_cast<int64_t>(key.size());
-  difference_.value_bytes += static_cast<int64_t>(value.size());
-  if (IsInlineValue(tree_.file->page_size(), key.size(), value.size())) {
-    return builder_.AddRecord({{}, key, CellKind::kInline, value});
-  }
-  EMDB_ASSIGN_OR_RETURN(const ExtentRef extent, target_.writer->WriteValue(value));
-  return AddExtent({}, key, extent);
+  difference_.key_bytes += static_cast<int64_t>(entry.key_rest.size());
+  difference_.value_bytes += entry.kind == CellKind::kExtent
+                                 ? int64_t{DecodeExtentRef(extent).size}
+                                 : static_cast<int64_t>(entry.payload.size());
+  return builder_.AddRecord(entry);
 }
 
-absl::Status TreeWriter::AddExtent(std::string_view key_prefix, std::string_view key_rest,
-                                   const ExtentRef& extent) {
-  char payload[kExtentRefSize];
-  EncodeExtentRef(extent, payload);
-  return builder_.AddRecord({key_prefix, key_rest, CellKind::kExtent, {payload, kExtentRefSize}});
+absl::StatusOr<NodeItems::Entry> TreeWriter::EntryOfChange(char* extent_payload) {
+  const std::string_view key = changes_->key();
+  if (changes_->is_deletion()) return NodeItems::Entry{{}, key, CellKind::kTombstone, {}};
+  std::optional<ExtentRef> extent;
+  if (folding_ != nullptr) extent = folding_->extent();
+  if (!extent) {
+    const std::string_view value = changes_->value();
+    if (IsInlineValue(tree_.file->page_size(), key.size(), value.size())) {
+      return NodeItems::Entry{{}, key, CellKind::kInline, value};
+    }
+    EMDB_ASSIGN_OR_RETURN(extent, target_.writer->WriteValue(value));
+  }
+  EncodeExtentRef(*extent, extent_payload);
+  return NodeItems::Entry{{}, key, CellKind::kExtent, {extent_payload, kExtentRefSize}};
 }
 
 absl::Status TreeWriter::FreeExtent(const ExtentRef& extent) {
@@ -269,7 +293,9 @@ absl::Status TreeWriter::FreeExtent(const ExtentRef& extent) {
 void TreeWriter::NextChange() {
   last_change_key_.assign(changes_->key());
   changes_->Next();
-  if (++changes_done_ % kProgressInterval == 0 && *progress_) (*progress_)(changes_done_);
+  if (folding_ == nullptr) ++changes_done_;
+  if (++steps_ % kProgressInterval != 0 || !*progress_) return;
+  (*progress_)(changes_done_ + (folding_ != nullptr ? folding_->taken() : 0));
 }
 
 }  // namespace emdb

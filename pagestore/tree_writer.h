@@ -3,6 +3,10 @@
 // touched into a TreeBuilder. Old nodes and overwritten large values are freed, nothing is written
 // in place.
 //
+// Changes that would rewrite many leaves for their size go into slices instead (slice.h), by
+// SlicePolicy's rule, node by node; when the rule says so, and wherever a node with slices has to
+// be written anew for another reason, they are folded: merged into the leaves with what is new.
+//
 // For one checkpoint, by one thread. After an error all that it did is to be dropped by the caller:
 // FreeSpace::Reset, and what it placed out of the cache.
 
@@ -16,15 +20,19 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "pagestore/change_source.h"
 #include "pagestore/free_space.h"
+#include "pagestore/merged_changes.h"
 #include "pagestore/node.h"
 #include "pagestore/page_cache.h"
 #include "pagestore/page_format.h"
 #include "pagestore/page_writer.h"
 #include "pagestore/read_ahead.h"
+#include "pagestore/slice.h"
+#include "pagestore/slice_policy.h"
 #include "pagestore/tree.h"
 #include "pagestore/tree_builder.h"
 
@@ -38,12 +46,15 @@ class TreeWriter {
     uint64_t generation = 0;
     // Nodes at this page or behind it are written anew, wherever they may go.
     PageId move_from = UINT32_MAX;
+    uint64_t record_bytes = 0;  // of a record of the tree, about
   };
   // How the merged tree differs in what the header counts.
   struct Difference {
     int64_t records = 0;
     int64_t key_bytes = 0;
     int64_t value_bytes = 0;
+    int64_t slice_pages = 0;
+    int64_t slice_records = 0;
   };
   using Progress = std::function<void(uint64_t changes_done)>;
 
@@ -52,7 +63,9 @@ class TreeWriter {
   // Merges `changes` into the tree. InvalidArgument for keys or values out of bounds or keys out of
   // order; DataLoss and I/O errors. `progress` may be null.
   absl::StatusOr<TreeBuilder::Root> Merge(ChangeSource* changes, const Progress& progress);
-  // Writes the whole tree anew, every page full, large values too.
+  // Folds the slices of nodes until these have come to about `pages` pages.
+  absl::StatusOr<TreeBuilder::Root> Fold(uint64_t pages);
+  // Writes the whole tree anew, every page full, large values too. It has no slices.
   absl::StatusOr<TreeBuilder::Root> Rewrite();
 
   const Difference& difference() const { return difference_; }
@@ -66,6 +79,23 @@ class TreeWriter {
 
   absl::StatusOr<TreeBuilder::Root> Run();
   absl::Status MergeNode(PageRef ref, uint32_t level, const Bounds& bounds);
+  // A node of level 1: merges, or writes slices.
+  absl::Status MergeLeafParent(PageRef ref, const char* page, const Bounds& bounds);
+  absl::StatusOr<NodeAction> ChooseAction(PageRef ref, const char* page, const Bounds& bounds);
+  SlicePolicy::Changes CountChanges(ChangeSource* fork, const InnerView& node, const Bounds& bounds,
+                                    uint64_t most_bytes) const;
+  absl::Status FoldNode(const char* page, const Bounds& bounds);
+  // Writes the changes below the bound to slices, in front of those that the node has and keeps.
+  absl::Status AddSlices(const char* page, const Bounds& bounds);
+  absl::Status JoinSlices(const char* page, const Bounds& bounds);
+  absl::StatusOr<std::vector<SliceRef>> WriteSlices(const Bounds& bounds);
+  absl::Status WriteBufferedNode(const char* page, absl::Span<const SliceRef> slices,
+                                 std::string_view lower);
+  // Runs `work` with the changes below `upper` and those of all slices of the page in place of
+  // changes_, then frees the slices.
+  absl::Status WithSlices(const char* page, std::optional<std::string_view> upper,
+                          absl::FunctionRef<absl::Status()> work);
+  absl::Status FreeSlice(const SliceRef& slice);
   absl::Status MergeChildren(const InnerView& node, uint32_t level, const Bounds& bounds);
   absl::Status MergeChild(const InnerView& node, uint32_t index, uint32_t level,
                           const Bounds& bounds);
@@ -75,19 +105,21 @@ class TreeWriter {
   absl::Status MergeLeaf(const char* page, const Bounds& bounds);
   absl::Status AppendChanges();
 
-  // Whether a node below, or the node itself, is one that is to be moved. Reads inner nodes only.
-  absl::StatusOr<bool> IsToMove(PageRef ref, uint32_t level);
+  // Whether a node below, or the node itself, is to be written anew without a change: because it is
+  // to be moved, or folded. Reads inner nodes only.
+  absl::StatusOr<bool> IsToRewrite(PageRef ref, uint32_t level);
   bool IsTouched(const std::optional<std::string_view>& upper) const;
   absl::StatusOr<PagePin> LoadInner(PageRef ref, uint32_t level);
   absl::StatusOr<const char*> ReadLeaf(absl::Span<const PageRef> refs);
+  absl::StatusOr<const char*> CheckLeaf(PageId id, const char* page) const;
   // Frees the leaf, which has been merged.
   absl::Status FreeLeaf(PageId id);
   absl::Status CopyRecords(const LeafView& leaf, uint32_t begin, uint32_t end);
   absl::Status DropRecord(const LeafView& leaf, uint32_t index);
   absl::Status AddChange();
+  // The change's payload, and its value on disk if it is a large one.
+  absl::StatusOr<NodeItems::Entry> EntryOfChange(char* extent_payload);
   absl::Status CheckChange() const;
-  absl::Status AddExtent(std::string_view key_prefix, std::string_view key_rest,
-                         const ExtentRef& extent);
   absl::Status FreeExtent(const ExtentRef& extent);
   void NextChange();
 
@@ -96,8 +128,12 @@ class TreeWriter {
   TreeBuilder builder_;
   ChangeSource* changes_ = nullptr;
   const Progress* progress_ = nullptr;
+  // Not null while slices are being folded or joined; then it is changes_, too.
+  const MergedChanges* folding_ = nullptr;
   bool rewrite_ = false;
-  uint64_t changes_done_ = 0;
+  uint64_t fold_left_ = 0;     // pages of nodes that are still to be folded
+  uint64_t changes_done_ = 0;  // of the checkpoint's own
+  uint64_t steps_ = 0;
   std::string last_change_key_;
   std::string large_value_;
 

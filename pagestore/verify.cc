@@ -10,9 +10,11 @@
 #include "absl/strings/str_cat.h"
 #include "pagestore/free_map.h"
 #include "pagestore/header_slots.h"
+#include "pagestore/key_filter.h"
 #include "pagestore/node.h"
 #include "pagestore/page_bitmap.h"
 #include "pagestore/read_ahead.h"
+#include "pagestore/slice.h"
 #include "storage/aligned_buffer.h"
 #include "storage/crc32c.h"
 #include "storage/status.h"
@@ -48,7 +50,10 @@ class Verifier {
   absl::Status CheckHeader(const char* page);
   absl::Status VisitNode(PageRef ref, uint32_t level, const Bounds& bounds);
   absl::Status VisitInner(const char* page, uint32_t level, const Bounds& bounds);
+  absl::Status VisitSlice(const SliceRef& slice, const Bounds& bounds);
+  absl::Status VisitSliceLeaf(const char* page, std::string_view filter);
   absl::Status VisitLeaf(const char* page, const Bounds& bounds);
+  absl::Status CheckKeys(const char* page, PageKind kind, const Bounds& bounds) const;
   absl::Status VisitValue(const ExtentRef& extent);
   absl::Status VisitMap();
   absl::Status CompareBitmap(const MapEntry& entry, uint32_t position);
@@ -62,6 +67,7 @@ class Verifier {
   uint64_t records_ = 0;
   uint64_t key_bytes_ = 0;
   uint64_t value_bytes_ = 0;
+  SliceRef slices_;  // sums over all
   ReadAhead read_ahead_;
   AlignedBuffer piece_;
 };
@@ -86,7 +92,8 @@ absl::Status Verifier::CheckHeader(const char* page) {
   if (header.generation > header_.generation) {
     return file_.Corruption(header.id, "a page of a later generation than the header's");
   }
-  if (header.position != 0 ||
+  const bool has_tail = header.kind == PageKind::kBuffered || header.kind == PageKind::kSliceRoot;
+  if ((header.position != 0 && !has_tail) ||
       !IsZero({page + header.data_end, file_.page_size() - header.data_end})) {
     return file_.Corruption(header.id, "bytes of a node that must be 0");
   }
@@ -102,6 +109,13 @@ absl::Status Verifier::VisitNode(PageRef ref, uint32_t level, const Bounds& boun
 }
 
 absl::Status Verifier::VisitInner(const char* page, uint32_t level, const Bounds& bounds) {
+  if (PageKindField(page) == PageKind::kSliceRoot) {
+    return file_.Corruption(PageIdField(page), "the root of a slice as a node of the tree");
+  }
+  const SliceList slices(page);
+  for (uint32_t i = 0; i < slices.size(); ++i) {
+    EMDB_RETURN_IF_ERROR(VisitSlice(slices.at(i), bounds));
+  }
   const InnerView node(page);
   std::vector<PageRef> children;
   for (uint32_t i = 0; i < node.child_count(); ++i) children.push_back(node.child(i));
@@ -130,12 +144,64 @@ absl::Status Verifier::VisitInner(const char* page, uint32_t level, const Bounds
   return absl::OkStatus();
 }
 
+absl::Status Verifier::VisitSlice(const SliceRef& slice, const Bounds& bounds) {
+  EMDB_RETURN_IF_ERROR(Reach({slice.root.id, 1}));
+  AlignedBuffer page(file_.page_size());
+  EMDB_RETURN_IF_ERROR(file_.ReadNode(slice.root, kSliceHeight - 1, page.data()));
+  EMDB_RETURN_IF_ERROR(CheckHeader(page.data()));
+  const InnerView root(page.data());
+  if (PageKindField(page.data()) != PageKind::kSliceRoot || root.child_count() + 1 != slice.pages) {
+    return file_.Corruption(slice.root.id, "not the slice that its node refers to");
+  }
+  const uint32_t records_before = slices_.records;
+  std::string lower(bounds.lower);
+  for (uint32_t i = 0; i < root.child_count(); ++i) {
+    Bounds child = {lower, bounds.upper};
+    const std::string upper = i < root.separator_count() ? root.separator(i) : "";
+    if (i < root.separator_count()) child.upper = upper;
+    EMDB_RETURN_IF_ERROR(Reach({root.child(i).id, 1}));
+    const PageRef ref = root.child(i);
+    EMDB_ASSIGN_OR_RETURN(const char* leaf, read_ahead_.Read({&ref, 1}, 0));
+    EMDB_RETURN_IF_ERROR(CheckHeader(leaf));
+    EMDB_RETURN_IF_ERROR(CheckKeys(leaf, PageKind::kSliceLeaf, child));
+    EMDB_RETURN_IF_ERROR(VisitSliceLeaf(leaf, SliceFilter(page.data())));
+    lower = upper;
+  }
+  slices_.pages += slice.pages;
+  if (slices_.records - records_before == slice.records) return absl::OkStatus();
+  return file_.Corruption(slice.root.id,
+                          "a slice with another number of records than its node says");
+}
+
+absl::Status Verifier::VisitSliceLeaf(const char* page, std::string_view filter) {
+  const LeafView leaf(page);
+  for (uint32_t i = 0; i < leaf.count(); ++i) {
+    ++slices_.records;
+    if (!FilterMayContain(FilterHash(leaf.key(i)), filter)) {
+      return file_.Corruption(PageIdField(page), "a key that the filter of its slice denies");
+    }
+    const LeafView::Cell cell = leaf.cell(i);
+    if (cell.kind != CellKind::kExtent) continue;
+    EMDB_RETURN_IF_ERROR(VisitValue(DecodeExtentRef(cell.payload.data())));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Verifier::CheckKeys(const char* page, PageKind kind, const Bounds& bounds) const {
+  if (PageKindField(page) != kind) {
+    return file_.Corruption(PageIdField(page), "a node of another kind than its parent says");
+  }
+  // CheckNode has seen that the keys between the first and the last are in order.
+  const LeafView leaf(page);
+  if (bounds.Contain(leaf.key(0)) && bounds.Contain(leaf.key(leaf.count() - 1))) {
+    return absl::OkStatus();
+  }
+  return file_.Corruption(PageIdField(page), "keys outside of the parent's separators");
+}
+
 absl::Status Verifier::VisitLeaf(const char* page, const Bounds& bounds) {
   const LeafView leaf(page);
-  // CheckNode has seen that the keys between the first and the last are in order.
-  if (!bounds.Contain(leaf.key(0)) || !bounds.Contain(leaf.key(leaf.count() - 1))) {
-    return file_.Corruption(PageIdField(page), "keys outside of the parent's separators");
-  }
+  EMDB_RETURN_IF_ERROR(CheckKeys(page, PageKind::kLeaf, bounds));
   for (uint32_t i = 0; i < leaf.count(); ++i) {
     const LeafView::Cell cell = leaf.cell(i);
     ++records_;
@@ -210,6 +276,13 @@ absl::Status Verifier::CompareBitmap(const MapEntry& entry, uint32_t position) {
 }
 
 absl::Status Verifier::CompareCounts() const {
+  if (slices_.pages != header_.slice_pages || slices_.records != header_.slice_records) {
+    return file_.Corruption(
+        HeaderSlot(header_.generation),
+        FromAbsl(absl::StrCat("the header counts ", header_.slice_records, " records in ",
+                              header_.slice_pages, " pages of slices, found ", slices_.records,
+                              " in ", slices_.pages)));
+  }
   if (records_ == header_.records && key_bytes_ == header_.key_bytes &&
       value_bytes_ == header_.value_bytes) {
     return absl::OkStatus();

@@ -1,0 +1,81 @@
+#include "pagestore/merged_changes.h"
+
+#include <utility>
+
+namespace emdb {
+
+MergedChanges::MergedChanges(const Tree& tree, const SliceList& slices, ChangeSource* newest,
+                             std::optional<std::string_view> upper, FreeSpace* free_space)
+    : file_(tree.file), newest_(newest), upper_(upper), free_space_(free_space) {
+  for (uint32_t i = 0; i < slices.size(); ++i) {
+    cursors_.emplace_back(SliceTree(tree, slices.at(i)));
+    cursors_.back().SeekToFirst();
+    if (absl::Status s = cursors_.back().status(); !s.ok()) Fail(std::move(s));
+  }
+  if (status_.ok()) FindSmallest();
+}
+
+void MergedChanges::Fail(absl::Status status) {
+  status_ = std::move(status);
+  valid_ = false;
+}
+
+void MergedChanges::FindSmallest() {
+  valid_ = false;
+  for (size_t i = 0; i <= cursors_.size(); ++i) {
+    if (!SourceValid(i)) continue;
+    const std::string_view key = SourceKey(i);
+    if (valid_ && key >= key_) continue;
+    valid_ = true;
+    current_ = i;
+    key_ = key;
+  }
+}
+
+void MergedChanges::Next() {
+  // The older ones first: key_ is the current source's.
+  for (size_t i = cursors_.size(); i > current_ && valid_; --i) {
+    if (SourceValid(i) && SourceKey(i) == key_) Drop(i);
+  }
+  if (valid_) Advance(current_);
+  if (status_.ok()) FindSmallest();
+}
+
+void MergedChanges::Drop(size_t i) {
+  const LeafView::Cell& cell = cursors_[i - 1].cell();
+  if (cell.kind == CellKind::kExtent) {
+    const ExtentRef extent = DecodeExtentRef(cell.payload.data());
+    absl::Status s = free_space_->Free({extent.first, extent.pages(file_->page_size())});
+    if (!s.ok()) return Fail(std::move(s));
+  }
+  Advance(i);
+}
+
+void MergedChanges::Advance(size_t i) {
+  if (i == kNewest) {
+    ++taken_;
+    return newest_->Next();
+  }
+  TreeCursor& cursor = cursors_[i - 1];
+  cursor.Next();
+  if (absl::Status s = cursor.status(); !s.ok()) Fail(std::move(s));
+}
+
+std::string_view MergedChanges::value() const {
+  if (current_ == kNewest) return newest_->value();
+  const LeafView::Cell& cell = cursors_[current_ - 1].cell();
+  return cell.kind == CellKind::kInline ? cell.payload : std::string_view();
+}
+
+bool MergedChanges::is_deletion() const {
+  return current_ == kNewest ? newest_->is_deletion() : cursors_[current_ - 1].is_tombstone();
+}
+
+std::optional<ExtentRef> MergedChanges::extent() const {
+  if (current_ == kNewest) return std::nullopt;
+  const LeafView::Cell& cell = cursors_[current_ - 1].cell();
+  if (cell.kind != CellKind::kExtent) return std::nullopt;
+  return DecodeExtentRef(cell.payload.data());
+}
+
+}  // namespace emdb

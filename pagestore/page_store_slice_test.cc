@@ -1,0 +1,233 @@
+// A page store whose checkpoints leave changes in slices: what is read through them, what folds
+// them, and what they do to the file.
+
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "gtest/gtest.h"
+#include "pagestore/page_store.h"
+#include "pagestore/store_testing.h"
+#include "storage/fault_env.h"
+
+namespace emdb {
+namespace {
+
+constexpr char kPath[] = "/store";
+constexpr int kKeys = 20000;
+
+std::string Key(int i) { return absl::StrCat("key", 1000000 + i); }
+
+class PageStoreSliceTest : public ::testing::Test {
+ protected:
+  PageStoreSliceTest() {
+    Open();
+    Changes changes;
+    for (int i = 0; i < kKeys; ++i) changes[Key(i)] = std::string(100, 'a');
+    Checkpoint(changes);
+    EXPECT_EQ(store_->stats().slice_records, 0u);
+  }
+  ~PageStoreSliceTest() override {
+    if (store_ == nullptr) return;
+    EXPECT_EQ(store_->Verify(), absl::OkStatus());
+  }
+
+  void Open() {
+    store_.reset();
+    absl::StatusOr<std::unique_ptr<PageStore>> store =
+        PageStore::Open(kPath, SmallStoreOptions(&env_));
+    ASSERT_TRUE(store.ok()) << store.status();
+    store_ = *std::move(store);
+  }
+
+  void Checkpoint(const Changes& changes) {
+    ASSERT_EQ(Apply(store_.get(), ++seq_, changes), absl::OkStatus());
+    ApplyToModel(changes, &model_);
+  }
+
+  // Changes that touch every leaf, some of them deletions.
+  Changes Scattered(int offset) const {
+    Changes changes;
+    for (int i = offset; i < kKeys; i += 40) {
+      changes[Key(i)] = absl::StrCat("changed ", seq_, std::string(80, 'b'));
+      changes[Key(i) + "+"] = absl::StrCat("new ", seq_);
+      if (i + 7 < kKeys) changes[Key(i + 7)] = std::nullopt;
+    }
+    return changes;
+  }
+
+  void ExpectModel() {
+    const View view = store_->GetView();
+    EXPECT_EQ(*ReadForward(view), model_);
+    EXPECT_EQ(*ReadBackward(view), model_);
+    std::vector<std::string> keys;
+    for (int i = 0; i < kKeys; i += 13) {
+      keys.push_back(Key(i));
+      keys.push_back(Key(i) + "+");
+    }
+    const std::vector<std::string_view> key_views(keys.begin(), keys.end());
+    std::vector<std::string> values(keys.size());
+    std::vector<absl::Status> statuses(keys.size(), absl::NotFoundError(""));
+    view.MultiGet(key_views, absl::MakeSpan(values), absl::MakeSpan(statuses));
+    for (size_t i = 0; i < keys.size(); ++i) {
+      std::string value;
+      const absl::Status status = view.Get(keys[i], &value);
+      const auto expected = model_.find(keys[i]);
+      ASSERT_EQ(status.ok(), expected != model_.end()) << keys[i];
+      ASSERT_EQ(statuses[i].ok(), status.ok());
+      if (!status.ok()) continue;
+      EXPECT_EQ(value, expected->second);
+      EXPECT_EQ(values[i], expected->second);
+    }
+  }
+
+  FaultEnv env_;
+  std::unique_ptr<PageStore> store_;
+  uint64_t seq_ = 0;
+  Model model_;
+};
+
+TEST_F(PageStoreSliceTest, ScatteredChangesGoToSlicesAndAreRead) {
+  const uint64_t records = store_->stats().records;
+  const uint64_t written_before = store_->stats().pages_written;
+  const Changes changes = Scattered(0);
+  Checkpoint(changes);
+  const PageStoreStats stats = store_->stats();
+  EXPECT_EQ(stats.slice_records, changes.size());
+  EXPECT_EQ(stats.records, records);
+  // Instead of every leaf.
+  EXPECT_LT(stats.pages_written - written_before, stats.live_pages / 4);
+  ExpectModel();
+}
+
+TEST_F(PageStoreSliceTest, TheNewestSliceDecides) {
+  Checkpoint(Scattered(0));
+  Checkpoint(Scattered(0));
+  Checkpoint(Scattered(33));  // deletes what the first two had put, and the other way around
+  EXPECT_GT(store_->stats().slice_records, 0u);
+  ExpectModel();
+}
+
+TEST_F(PageStoreSliceTest, SlicesAreThereAfterAReopen) {
+  Checkpoint(Scattered(0));
+  Open();
+  EXPECT_GT(store_->stats().slice_records, 0u);
+  ExpectModel();
+}
+
+TEST_F(PageStoreSliceTest, ManyCheckpointsFoldWhatHasGathered) {
+  uint64_t slice_pages = 0;
+  int folds = 0;
+  for (int i = 0; i < 60; ++i) {
+    Checkpoint(Scattered(i * 11 % 40));
+    folds += store_->stats().slice_pages < slice_pages ? 1 : 0;
+    slice_pages = store_->stats().slice_pages;
+    ASSERT_EQ(store_->Verify(), absl::OkStatus()) << i;
+  }
+  EXPECT_GT(folds, 2);
+  EXPECT_LT(folds, 30);
+  ExpectModel();
+}
+
+TEST_F(PageStoreSliceTest, SmallSlicesAreJoined) {
+  // A tenth of the leaves, so that the share that is folded is far away.
+  for (int round = 0; round < 30; ++round) {
+    Changes changes;
+    for (int i = round; i < kKeys; i += 400) changes[Key(i)] = absl::StrCat("round ", round);
+    Checkpoint(changes);
+    ASSERT_EQ(store_->Verify(), absl::OkStatus()) << round;
+  }
+  ExpectModel();
+}
+
+TEST_F(PageStoreSliceTest, TidyFoldsAllOfThem) {
+  Checkpoint(Scattered(0));
+  Checkpoint(Scattered(5));
+  for (;;) {
+    const absl::StatusOr<bool> more = store_->Tidy();
+    ASSERT_TRUE(more.ok()) << more.status();
+    if (!*more) break;
+  }
+  EXPECT_EQ(store_->stats().slice_records, 0u);
+  EXPECT_EQ(store_->stats().slice_pages, 0u);
+  EXPECT_EQ(store_->stats().records, model_.size());
+  ExpectModel();
+}
+
+TEST_F(PageStoreSliceTest, CompactFoldsAllOfThem) {
+  Checkpoint(Scattered(0));
+  ASSERT_EQ(store_->Compact(), absl::OkStatus());
+  EXPECT_EQ(store_->stats().slice_records, 0u);
+  EXPECT_EQ(store_->stats().records, model_.size());
+  ExpectModel();
+}
+
+TEST_F(PageStoreSliceTest, AViewKeepsTheSlicesOfItsGeneration) {
+  Checkpoint(Scattered(0));
+  const View view = store_->GetView();
+  const Model then = model_;
+  for (int i = 1; i < 15; ++i) Checkpoint(Scattered(i));
+  ASSERT_EQ(store_->Compact(), absl::OkStatus());
+  EXPECT_EQ(*ReadForward(view), then);
+  ExpectModel();
+}
+
+TEST_F(PageStoreSliceTest, LargeValuesGoThroughSlices) {
+  for (int round = 0; round < 3; ++round) {
+    Changes changes = Scattered(round);
+    for (int i = 0; i < kKeys; i += 1000) {
+      changes[Key(i)] = std::string(20000 + static_cast<size_t>(round), 'v');
+    }
+    Checkpoint(changes);
+  }
+  EXPECT_GT(store_->stats().slice_records, 0u);
+  ExpectModel();
+  ASSERT_EQ(store_->Compact(), absl::OkStatus());
+  ExpectModel();
+}
+
+TEST_F(PageStoreSliceTest, EverythingDeletedThroughSlicesIsGoneWhenFolded) {
+  for (int part = 0; part < 40; ++part) {
+    Changes changes;
+    for (int i = part; i < kKeys; i += 40) changes[Key(i)] = std::nullopt;
+    Checkpoint(changes);
+  }
+  EXPECT_TRUE(model_.empty());
+  ExpectModel();
+  ASSERT_EQ(store_->Compact(), absl::OkStatus());
+  EXPECT_EQ(store_->stats().records, 0u);
+  ExpectModel();
+}
+
+TEST_F(PageStoreSliceTest, CursorsTurnAroundAmidSlices) {
+  Checkpoint(Scattered(0));
+  Checkpoint(Scattered(3));
+  const View view = store_->GetView();
+  const std::unique_ptr<Cursor> cursor = view.NewCursor();
+  for (int i = 0; i < kKeys; i += 997) {
+    cursor->Seek(Key(i));
+    auto at = model_.lower_bound(Key(i));
+    for (const int step : {1, 1, 1, -1, -1, -1, -1, 1, 1}) {
+      ASSERT_EQ(cursor->Valid(), at != model_.end());
+      ASSERT_EQ(cursor->key(), at->first);
+      if (step < 0 && at == model_.begin()) break;
+      step > 0 ? cursor->Next() : cursor->Prev();
+      std::advance(at, step);
+      if (at == model_.end()) break;
+    }
+    cursor->SeekForPrev(Key(i));
+    auto before = model_.upper_bound(Key(i));
+    ASSERT_EQ(cursor->Valid(), before != model_.begin());
+    if (!cursor->Valid()) continue;
+    EXPECT_EQ(cursor->key(), std::prev(before)->first);
+  }
+}
+
+}  // namespace
+}  // namespace emdb
