@@ -52,10 +52,12 @@ void AppendWal(const WalStats& wal, const WalRecovery& recovery, std::string* ou
 void AppendPageStore(const PageStoreStats& store, std::string* out) {
   Line(out, "generation", store.generation);
   Line(out, "records in pages", store.records);
+  Line(out, "changes in slices", store.slice_records);
   Line(out, "page size", store.page_size_bytes);
   Line(out, "tree height", store.height);
   Line(out, "pages in the file", store.file_pages);
   Line(out, "pages live", store.live_pages);
+  Line(out, "  of slices", store.slice_pages);
   Line(out, "pages free", store.free_pages);
   Line(out, "pages pending", store.pending_pages);
   Line(out, "cache bytes", store.cache_bytes);

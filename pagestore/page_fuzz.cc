@@ -11,10 +11,12 @@
 #include <string_view>
 
 #include "pagestore/header_slots.h"
+#include "pagestore/key_filter.h"
 #include "pagestore/node.h"
 #include "pagestore/page_format.h"
 #include "pagestore/page_salvager.h"
 #include "pagestore/page_store.h"
+#include "pagestore/slice.h"
 #include "storage/aligned_buffer.h"
 #include "storage/check.h"
 #include "storage/fault_env.h"
@@ -44,20 +46,30 @@ StoreHeader HeaderFrom(FuzzInput* input, uint64_t generation, PageRef root) {
   header.map_root = {static_cast<PageId>(input->NumberOr(kPages - 1)),
                      static_cast<uint32_t>(input->Number())};
   header.map_level = static_cast<uint32_t>(input->NumberOr(0));
+  header.slice_pages = static_cast<uint32_t>(input->NumberOr(0));
+  header.slice_records = input->NumberOr(0);
   return header;
+}
+
+bool IsInner(PageKind kind) {
+  return kind == PageKind::kInner || kind == PageKind::kBuffered || kind == PageKind::kSliceRoot;
 }
 
 // A page: a header that is right but for what the input says, and the input's bytes behind it.
 PageRef PageFrom(FuzzInput* input, PageId id, char* page) {
   PageHeader header;
   header.id = static_cast<PageId>(input->NumberOr(id));
-  header.kind = PageKind{static_cast<uint8_t>(1 + input->Byte() % 4)};
-  header.level = static_cast<uint8_t>(input->NumberOr(header.kind == PageKind::kInner ? 1 : 0));
+  header.kind = PageKind{static_cast<uint8_t>(1 + input->Byte() % 7)};
+  header.level = static_cast<uint8_t>(input->NumberOr(IsInner(header.kind) ? 1 : 0));
   header.count = static_cast<uint16_t>(input->NumberOr(input->Byte() % 8));
   header.prefix_size = static_cast<uint16_t>(input->NumberOr(input->Byte() % 4));
   const std::string_view body = input->Bytes(input->Number() % (kPageSize - kPageHeaderSize));
   header.data_end = static_cast<uint16_t>(input->NumberOr(kPageHeaderSize + body.size()));
   header.generation = input->NumberOr(1);
+  // Of the slices of a node, or the filter of a slice.
+  const bool has_tail = IsInner(header.kind) && header.kind != PageKind::kInner;
+  header.position =
+      static_cast<uint32_t>(input->NumberOr(has_tail ? kPageHeaderSize + body.size() / 2 : 0));
   std::memset(page, 0, kPageSize);
   EncodePageHeader(header, page);
   std::copy(body.begin(), body.end(), page + kPageHeaderSize);
@@ -83,6 +95,11 @@ void UseInner(const char* page) {
     EMDB_CHECK(node.ChildFor(node.separator(i)) == i + 1);
   }
   for (uint32_t i = 0; i < node.child_count(); ++i) EMDB_CHECK(node.child(i).id >= kHeaderSlots);
+  const SliceList slices(page);
+  for (uint32_t i = 0; i < slices.size(); ++i) EMDB_CHECK(slices.at(i).root.id >= kHeaderSlots);
+  if (PageKindField(page) != PageKind::kSliceRoot) return;
+  EMDB_CHECK(!SliceFilter(page).empty());
+  FilterMayContain(FilterHash("key"), SliceFilter(page));
 }
 
 void UseNode(const char* page) {

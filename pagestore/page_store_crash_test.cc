@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,30 +23,81 @@ namespace {
 constexpr char kPath[] = "dir/crash.emdb";
 constexpr uint64_t kSeed = 20240601;
 
-// Checkpoints, each with a Tidy behind it, and one of them a Compact; and the state after each:
-// states[i] after i of them.
+// Steps, and the state after each: state(i) after i of them.
 class Workload {
  public:
-  Workload() : states_(1) {
-    RandomRecords random(kSeed);
-    for (int step = 0; step < 5; ++step) {
-      steps_.push_back(step == 3 ? Changes() : random.Batch(120, 300));
-      states_.push_back(states_.back());
-      ApplyToModel(steps_.back(), &states_.back());
-    }
-  }
+  virtual ~Workload() = default;
 
   size_t steps() const { return steps_.size(); }
   const Model& state(size_t steps_done) const { return states_[steps_done]; }
-  absl::Status Step(PageStore* store, size_t step) const {
-    if (step == 3) return store->Compact();
-    const absl::Status status = Apply(store, step + 1, steps_[step]);
-    return status.ok() ? store->Tidy().status() : status;
+  virtual absl::Status Step(PageStore* store, size_t step) const = 0;
+
+ protected:
+  void AddStep(Changes changes) {
+    states_.push_back(states_.back());
+    ApplyToModel(changes, &states_.back());
+    steps_.push_back(std::move(changes));
+  }
+  absl::Status Checkpoint(PageStore* store, size_t step) const {
+    return Apply(store, step + 1, steps_[step]);
   }
 
  private:
   std::vector<Changes> steps_;
-  std::vector<Model> states_;
+  std::vector<Model> states_ = {{}};
+};
+
+// Checkpoints, each with a Tidy behind it, and one of them a Compact.
+class MergingWorkload : public Workload {
+ public:
+  MergingWorkload() {
+    RandomRecords random(kSeed);
+    for (int step = 0; step < 5; ++step) AddStep(step == 3 ? Changes() : random.Batch(120, 300));
+  }
+
+  absl::Status Step(PageStore* store, size_t step) const override {
+    if (step == 3) return store->Compact();
+    const absl::Status status = Checkpoint(store, step);
+    return status.ok() ? store->Tidy().status() : status;
+  }
+};
+
+// A tree of some twenty leaves, checkpoints that leave their changes in slices, one that folds
+// them, and some more.
+class SlicesWorkload : public Workload {
+ public:
+  SlicesWorkload() {
+    Changes load;
+    for (int i = 0; i < kRecords; ++i) load[Key(i)] = std::string(100, 'a');
+    AddStep(std::move(load));
+    for (int step = 1; step < kSteps; ++step) {
+      AddStep(step == kTidyStep ? Changes() : Scattered(step));
+    }
+  }
+
+  absl::Status Step(PageStore* store, size_t step) const override {
+    const absl::Status status =
+        step == kTidyStep ? store->Tidy().status() : Checkpoint(store, step);
+    if (!status.ok()) return status;
+    EXPECT_EQ(store->stats().slice_records > 0, step % kTidyStep != 0) << step;
+    return status;
+  }
+
+ private:
+  static constexpr int kRecords = 1500;
+  static constexpr int kTidyStep = 4;
+  static constexpr int kSteps = 7;
+
+  static std::string Key(int i) { return "key" + std::to_string(10000 + i); }
+  static Changes Scattered(int step) {
+    Changes changes;
+    for (int i = step * 3; i + 1 < kRecords; i += 37) {
+      changes[Key(i)] = std::string(static_cast<size_t>(30 * step), 'b');
+      changes[Key(i + 1)] = std::nullopt;
+    }
+    changes[Key(700 + step)] = std::string(9000, 'L');
+    return changes;
+  }
 };
 
 struct Outcome {
@@ -96,9 +148,8 @@ std::vector<DiskImage> CrashImages(const FaultEnv& env, uint64_t cut) {
   return images;
 }
 
-TEST(PageStoreCrashTest, PowerCutBeforeEachOperationLeavesOneWholeGeneration) {
+void ExpectOneGenerationAfterEachPowerCut(const Workload& workload) {
   std::cout << "seed " << kSeed << "\n";
-  const Workload workload;
   FaultEnv whole;
   ASSERT_EQ(RunUntilError(workload, &whole).steps_done, workload.steps());
   for (uint64_t cut = 0; cut <= whole.OperationCount(); ++cut) {
@@ -113,8 +164,16 @@ TEST(PageStoreCrashTest, PowerCutBeforeEachOperationLeavesOneWholeGeneration) {
   }
 }
 
+TEST(PageStoreCrashTest, PowerCutBeforeEachOperationLeavesOneWholeGeneration) {
+  ExpectOneGenerationAfterEachPowerCut(MergingWorkload());
+}
+
+TEST(PageStoreCrashTest, PowerCutBeforeEachOperationLeavesOneWholeGenerationWithSlices) {
+  ExpectOneGenerationAfterEachPowerCut(SlicesWorkload());
+}
+
 TEST(PageStoreCrashTest, PowerCutWhileOpeningAfterAPowerCutLosesNothing) {
-  const Workload workload;
+  const MergingWorkload workload;
   FaultEnv whole;
   RunUntilError(workload, &whole);
   for (uint64_t cut = 0; cut <= whole.OperationCount(); cut += 3) {
@@ -141,8 +200,7 @@ bool ChangesTheDisk(FileOp op) {
 }
 
 // Lets one operation after another fail, in the way of `rule`, and looks at what is left.
-void ExpectFailuresToLeaveOneGeneration(FaultRule rule) {
-  const Workload workload;
+void ExpectFailuresToLeaveOneGeneration(const Workload& workload, FaultRule rule) {
   FaultEnv whole;
   RunUntilError(workload, &whole);
   rule.matches = [](FileOp op, std::string_view) { return ChangesTheDisk(op); };
@@ -161,21 +219,24 @@ void ExpectFailuresToLeaveOneGeneration(FaultRule rule) {
 TEST(PageStoreFailureTest, EachIoErrorLeavesTheLastGeneration) {
   FaultRule rule;
   rule.error_number = EIO;
-  ExpectFailuresToLeaveOneGeneration(rule);
+  ExpectFailuresToLeaveOneGeneration(MergingWorkload(), rule);
+  ExpectFailuresToLeaveOneGeneration(SlicesWorkload(), rule);
 }
 
 TEST(PageStoreFailureTest, EachShortWriteLeavesTheLastGeneration) {
   FaultRule rule;
   rule.error_number = ENOSPC;
   rule.short_write = true;
-  ExpectFailuresToLeaveOneGeneration(rule);
+  ExpectFailuresToLeaveOneGeneration(MergingWorkload(), rule);
+  ExpectFailuresToLeaveOneGeneration(SlicesWorkload(), rule);
 }
 
 TEST(PageStoreFailureTest, EachFailedSyncThatDropsWritesLeavesTheLastGeneration) {
   FaultRule rule;
   rule.error_number = EIO;
   rule.drop_unsynced = true;
-  ExpectFailuresToLeaveOneGeneration(rule);
+  ExpectFailuresToLeaveOneGeneration(MergingWorkload(), rule);
+  ExpectFailuresToLeaveOneGeneration(SlicesWorkload(), rule);
 }
 
 TEST(PageStoreFailureTest, FullDiskLeavesTheStoreUsable) {

@@ -22,11 +22,19 @@ absl::Status RunStats(const CommandContext& context) {
   return context.console.Write(text);
 }
 
+std::string RecordsOf(const PageStoreStats& pages) {
+  std::string text = WithCommas(pages.records) + " records";
+  if (pages.slice_records > 0) {
+    absl::StrAppend(&text, " and ", WithCommas(pages.slice_records), " changes in slices");
+  }
+  return text;
+}
+
 std::string PagesVerified(const PageStoreStats& pages) {
-  return absl::StrCat("pages: ok, ", WithCommas(pages.records), " records in ",
-                      WithCommas(pages.live_pages), " pages of ", pages.page_size_bytes, " bytes, ",
-                      WithCommas(pages.free_pages), " pages free, generation ", pages.generation,
-                      ", next_seq ", pages.next_seq, "\n");
+  return absl::StrCat("pages: ok, ", RecordsOf(pages), " in ", WithCommas(pages.live_pages),
+                      " pages of ", pages.page_size_bytes, " bytes, ", WithCommas(pages.free_pages),
+                      " pages free, generation ", pages.generation, ", next_seq ", pages.next_seq,
+                      "\n");
 }
 
 std::string LogVerified(const VerifyReport& report) {
@@ -58,7 +66,7 @@ absl::Status RunCheckpoint(const CommandContext& context) {
   const PageStoreStats pages = context.db->GetStats().page_store;
   context.console.Note(
       FromAbsl(absl::StrCat("checkpoint: generation ", pages.generation, ", next_seq ",
-                            pages.next_seq, ", ", WithCommas(pages.records), " records")));
+                            pages.next_seq, ", ", RecordsOf(pages))));
   return absl::OkStatus();
 }
 

@@ -72,6 +72,8 @@ JsonObject PagesJson(const PageStoreStats& pages) {
       .Add("generation", pages.generation)
       .Add("next_seq", pages.next_seq)
       .Add("records", pages.records)
+      .Add("slice_records", pages.slice_records)
+      .Add("slice_pages", pages.slice_pages)
       .Add("page_size_bytes", pages.page_size_bytes)
       .Add("height", pages.height)
       .Add("file_pages", pages.file_pages)
