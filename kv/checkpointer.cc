@@ -159,7 +159,8 @@ absl::Status Checkpointer::Merge(const Memtable& table) {
   MemtableChanges changes(&table);
   absl::Status result =
       parts_.store->Checkpoint(table.end_seq(), &changes, [this, keys](uint64_t changes_done) {
-        progress_.store(static_cast<double>(changes_done) / keys, std::memory_order_relaxed);
+        progress_.store(kMergeShare * static_cast<double>(changes_done) / keys,
+                        std::memory_order_relaxed);
       });
   is_merging_.store(false, std::memory_order_relaxed);
   if (result.ok()) {

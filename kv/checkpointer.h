@@ -75,13 +75,17 @@ class Checkpointer {
   absl::Status health() const {
     return is_broken_.load(std::memory_order_acquire) ? final_error_ : absl::OkStatus();
   }
-  // Whether a merge runs, and how far it is, 0 to 1.
+  // Whether a merge runs, and how far it is, 0 to 1. When the last change is merged the last pages
+  // are still to be written and synced, which takes a while without showing how far it is.
   bool is_merging() const { return is_merging_.load(std::memory_order_relaxed); }
   double progress() const { return progress_.load(std::memory_order_relaxed); }
 
  private:
   static constexpr std::chrono::milliseconds kFirstPause{100};
   static constexpr std::chrono::milliseconds kLongestPause{5000};
+
+  // Of a checkpoint, until the last change is merged.
+  static constexpr double kMergeShare = 0.9;
 
   // What the thread does next.
   enum class Task { kStop, kCheckpoint, kTidy };

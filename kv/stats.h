@@ -49,9 +49,10 @@ struct Stats {
   uint64_t live_snapshots = 0;  // snapshots and iterators
 
   // Live keys, without a search for any. Exact, as of checkpoint_seq: page_store.records, while
-  // page_store.slice_records is 0. With the memtables an estimate, which leaves slices out: of each key that is in a memtable it supposes that the first put there
-  // made it and the first deletion took it away, so that what overwrites keys of the page store
-  // makes it too high, and deletions of what is not there too low, by one for each such key.
+  // page_store.slice_records is 0. With the memtables an estimate, which leaves slices out: of each
+  // key that is in a memtable it supposes that the first put there made it and the first deletion
+  // took it away, so that what overwrites keys of the page store makes it too high, and deletions
+  // of what is not there too low, by one for each such key.
   uint64_t estimated_records = 0;
 
   // Background.

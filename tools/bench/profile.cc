@@ -20,7 +20,8 @@ Profile Smoke() {
                       {"queue", 1, tiny},
                       {"recovery-64", 1, {.scale = 0.1, .phase_seconds = 0.05}},
                       {"bigger", 1, tiny},
-                      {"steady", 1, short_steady}},
+                      {"steady", 1, short_steady},
+                      {"steady-writes", 1, short_steady}},
           .engines = {},
           .budget_seconds = kMinute,
           .stage_timeout_seconds = kMinute};
@@ -63,7 +64,8 @@ Profile Standard() {
                       {"queue", 3, half},
                       {"recovery-64", 3, {.scale = 1, .phase_seconds = 0.5}},
                       {"bigger", 1, {.scale = 0.5, .phase_seconds = 1}},
-                      {"steady", 1, {.scale = 1, .phase_seconds = 0.025}}},
+                      {"steady", 1, {.scale = 1, .phase_seconds = 0.025}},
+                      {"steady-writes", 1, {.scale = 1, .phase_seconds = 0.025}}},
           .engines = {},
           .budget_seconds = 16 * kMinute,
           .stage_timeout_seconds = 3 * kMinute};
@@ -87,7 +89,8 @@ Profile Full() {
                       {"recovery-256", 3, normal},
                       {"recovery-1024", 3, normal},
                       {"bigger", 3, {.scale = 1, .phase_seconds = 10}},
-                      {"steady", 1, normal}},
+                      {"steady", 1, normal},
+                      {"steady-writes", 1, normal}},
           .engines = {},
           .budget_seconds = 0,
           .stage_timeout_seconds = 60 * kMinute};

@@ -8,7 +8,7 @@ std::vector<Workload> AllWorkloads(const Sizing& sizing) {
       RedbWorkload(sizing, 5),       DbBenchWorkload(sizing, 100),   DbBenchWorkload(sizing, 1000),
       YcsbWorkload(sizing),          QueueWorkload(sizing),          RecoveryWorkload(sizing, 64),
       RecoveryWorkload(sizing, 256), RecoveryWorkload(sizing, 1024), BiggerWorkload(sizing),
-      SteadyWorkload(sizing),
+      SteadyWorkload(sizing),        SteadyWritesWorkload(sizing),
   };
 }
 

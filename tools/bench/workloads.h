@@ -23,6 +23,7 @@ Workload QueueWorkload(const Sizing& sizing);
 Workload RecoveryWorkload(const Sizing& sizing, uint64_t log_megabytes);
 Workload BiggerWorkload(const Sizing& sizing);
 Workload SteadyWorkload(const Sizing& sizing);
+Workload SteadyWritesWorkload(const Sizing& sizing);
 
 }  // namespace emdb::bench
 
