@@ -76,6 +76,13 @@ TEST_F(DbAllocationTest, NoneFromTheTree) {
   EXPECT_EQ(AllocationsOfGets(1, false), 0u);
 }
 
+TEST_F(DbAllocationTest, NoneFromTheTreeBehindAMemtable) {
+  ASSERT_TRUE(db_->Checkpoint().ok());
+  for (int i = 10'000; i < 12'000; ++i) ASSERT_TRUE(db_->Put(Key(i), "other").ok());
+  EXPECT_EQ(AllocationsOfGets(0, true), 0u);
+  EXPECT_EQ(AllocationsOfGets(1, false), 0u);
+}
+
 TEST_F(DbAllocationTest, NoneForADeletedKey) {
   for (int i = 0; i < 10'000; i += 2) ASSERT_TRUE(db_->Delete(Key(i)).ok());
   EXPECT_EQ(AllocationsOfGets(0, false), 0u);

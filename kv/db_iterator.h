@@ -1,4 +1,4 @@
-// DbIterator: the MergingIterator that a user holds: it ends when its Db is closed.
+// DbIterator: the merged view that a user holds: it ends when its Db is closed.
 //
 // What it reads lives as long as it does, so that a step that runs while the Db is being closed is
 // safe. What such a step then finds may be wrong only in being an error: a later Db on the same
@@ -18,39 +18,43 @@
 
 namespace emdb {
 
-class DbIterator final : public MergingIterator {
+class DbIterator final : public Iterator {
  public:
-  // `pinned` is the state of a DbPin that it owns a part of, with the page store.
-  DbIterator(std::shared_ptr<const DbLife> life, const std::shared_ptr<const ReadState>& pinned,
-             uint64_t seq_limit, Bounds bounds)
-      : MergingIterator(pinned, pinned->tree.NewCursor(), seq_limit, std::move(bounds)),
-        life_(std::move(life)) {}
+  // With the page store, since it reads on its own, outside of every call of the Db.
+  DbIterator(std::shared_ptr<DbLife> life, DbPin::Store store,
+             std::shared_ptr<const ReadState> state, uint64_t seq_limit,
+             MergingIterator::Bounds bounds)
+      : pin_(std::move(life), std::move(store), std::move(state)),
+        merged_(pin_.state(), pin_.state()->tree.NewCursor(), seq_limit, std::move(bounds)) {}
 
-  bool Valid() const override { return !life_->is_closed() && MergingIterator::Valid(); }
+  bool Valid() const override { return !is_closed() && merged_.Valid(); }
   void SeekToFirst() override {
-    if (!life_->is_closed()) MergingIterator::SeekToFirst();
+    if (!is_closed()) merged_.SeekToFirst();
   }
   void SeekToLast() override {
-    if (!life_->is_closed()) MergingIterator::SeekToLast();
+    if (!is_closed()) merged_.SeekToLast();
   }
   void Seek(std::string_view target) override {
-    if (!life_->is_closed()) MergingIterator::Seek(target);
+    if (!is_closed()) merged_.Seek(target);
   }
   void SeekForPrev(std::string_view target) override {
-    if (!life_->is_closed()) MergingIterator::SeekForPrev(target);
+    if (!is_closed()) merged_.SeekForPrev(target);
   }
   void Next() override {
-    if (!life_->is_closed()) MergingIterator::Next();
+    if (!is_closed()) merged_.Next();
   }
   void Prev() override {
-    if (!life_->is_closed()) MergingIterator::Prev();
+    if (!is_closed()) merged_.Prev();
   }
-  absl::Status status() const override {
-    return life_->is_closed() ? DbLife::Closed() : MergingIterator::status();
-  }
+  std::string_view key() const override { return merged_.key(); }
+  std::string_view value() const override { return merged_.value(); }
+  absl::Status status() const override { return is_closed() ? DbLife::Closed() : merged_.status(); }
 
  private:
-  const std::shared_ptr<const DbLife> life_;
+  bool is_closed() const { return pin_.life().is_closed(); }
+
+  const DbPin pin_;
+  MergingIterator merged_;
 };
 
 }  // namespace emdb

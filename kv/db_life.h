@@ -28,7 +28,10 @@ class DbLife {
   void SetClosed() { is_closed_.store(true, std::memory_order_relaxed); }
 
   // Snapshots and iterators that are alive.
-  uint64_t pins() const { return pins_.load(std::memory_order_relaxed); }
+  uint64_t pins() const {
+    return state_pins_.load(std::memory_order_relaxed) +
+           store_pins_.load(std::memory_order_relaxed);
+  }
   // Those of them that read from the page store on their own: iterators. Acquire: what the ones
   // that are gone did with it is over.
   uint64_t store_pins() const { return store_pins_.load(std::memory_order_acquire); }
@@ -38,7 +41,7 @@ class DbLife {
 
   // Read at each step of an iterator, hence not beside what changes.
   alignas(64) std::atomic<bool> is_closed_{false};
-  alignas(64) std::atomic<uint64_t> pins_{0};
+  alignas(64) std::atomic<uint64_t> state_pins_{0};  // those that keep no page store
   std::atomic<uint64_t> store_pins_{0};
 };
 
@@ -53,20 +56,23 @@ class DbPin {
   // With an empty `store` the state is kept, but can be read only while the Db is open.
   DbPin(std::shared_ptr<DbLife> life, Store store, std::shared_ptr<const ReadState> state)
       : life_(std::move(life)), store_(std::move(store)), state_(std::move(state)) {
-    life_->pins_.fetch_add(1, std::memory_order_relaxed);
-    if (store_.pages != nullptr) life_->store_pins_.fetch_add(1, std::memory_order_relaxed);
+    counter().fetch_add(1, std::memory_order_relaxed);
   }
   ~DbPin() {
-    life_->pins_.fetch_sub(1, std::memory_order_relaxed);
     // Release: see store_pins.
-    if (store_.pages != nullptr) life_->store_pins_.fetch_sub(1, std::memory_order_release);
+    counter().fetch_sub(1, std::memory_order_release);
   }
   DbPin(const DbPin&) = delete;
   DbPin& operator=(const DbPin&) = delete;
 
+  const DbLife& life() const { return *life_; }
   const ReadState* state() const { return state_.get(); }
 
  private:
+  std::atomic<uint64_t>& counter() const {
+    return store_.pages != nullptr ? life_->store_pins_ : life_->state_pins_;
+  }
+
   const std::shared_ptr<DbLife> life_;
   const Store store_;
   const std::shared_ptr<const ReadState> state_;

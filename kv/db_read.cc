@@ -161,13 +161,12 @@ std::unique_ptr<Iterator> DbImpl::NewIterator(const ReadOptions& options) {
   } else {
     held = {options.snapshot->state_, options.snapshot->seq_};
   }
-  statistics_.shard().iterators.Add();
-  // The iterator reads on its own, outside of every call of the Db: it keeps the page store, too.
-  auto pin = std::make_shared<DbPin>(life_, DbPin::Store{own_env_, store_}, std::move(held.state));
-  std::shared_ptr<const ReadState> pinned(pin, pin->state());
+  Statistics::Shard& shard = statistics_.shard();
+  shard.Count(&shard.iterators);
   MergingIterator::Bounds bounds{std::string(options.lower_bound),
                                  std::string(options.upper_bound)};
-  return std::make_unique<DbIterator>(life_, std::move(pinned), held.seq, std::move(bounds));
+  return std::make_unique<DbIterator>(life_, DbPin::Store{own_env_, store_}, std::move(held.state),
+                                      held.seq, std::move(bounds));
 }
 
 Snapshot DbImpl::GetSnapshot() {

@@ -27,7 +27,7 @@ absl::StatusOr<std::shared_ptr<Memtable>> Memtable::Create(std::shared_ptr<Arena
 }
 
 Memtable::Memtable(std::shared_ptr<ArenaPool> pool, std::unique_ptr<Arena> arena)
-    : pool_(std::move(pool)), arena_(std::move(arena)) {
+    : pool_(std::move(pool)), arena_(std::move(arena)), filter_(arena_->capacity_bytes()) {
   last_leaf_ = NewNode(0);
   root_.store(last_leaf_, std::memory_order_release);
 }
@@ -135,6 +135,7 @@ Arena::Ref Memtable::Find(std::string_view key) const {
 
 Memtable::Lookup Memtable::Get(std::string_view key, uint64_t seq_limit,
                                std::string_view* value) const {
+  if (!filter_.MayContain(key)) return Lookup::kAbsent;
   const MemtableRecord* const found = Visible(Find(key), seq_limit);
   if (found == nullptr) return Lookup::kAbsent;
   if (found->kind.load(std::memory_order_relaxed) == RecordKind::kDelete) return Lookup::kDeleted;
@@ -288,6 +289,7 @@ void Memtable::Add(uint64_t seq, RecordKind kind, std::string_view key, std::str
 }
 
 void Memtable::Link(std::string_view key, Arena::Ref ref) {
+  filter_.Add(key);
   if (!TryAppend(key, ref)) Insert(key, ref);
 }
 

@@ -28,6 +28,7 @@
 
 #include "absl/status/statusor.h"
 #include "kv/arena.h"
+#include "kv/key_filter.h"
 #include "kv/memtable_node.h"
 
 namespace emdb {
@@ -171,6 +172,7 @@ class Memtable {
 
   const std::shared_ptr<ArenaPool> pool_;
   std::unique_ptr<Arena> arena_;
+  KeyFilter filter_;
   std::atomic<Arena::Ref> root_{0};
   Arena::Ref last_leaf_ = 0;  // the writer's
   std::atomic<uint64_t> records_{0};

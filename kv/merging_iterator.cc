@@ -5,12 +5,9 @@
 
 namespace emdb {
 
-MergingIterator::MergingIterator(std::shared_ptr<const ReadState> state,
-                                 std::unique_ptr<Cursor> tree, uint64_t seq_limit, Bounds bounds)
-    : state_(std::move(state)),
-      seq_limit_(seq_limit),
-      bounds_(std::move(bounds)),
-      tree_(std::move(tree)) {
+MergingIterator::MergingIterator(const ReadState* state, std::unique_ptr<Cursor> tree,
+                                 uint64_t seq_limit, Bounds bounds)
+    : state_(state), seq_limit_(seq_limit), bounds_(std::move(bounds)), tree_(std::move(tree)) {
   if (!state_->active->empty()) memtables_.emplace_back(state_->active.get(), seq_limit);
   for (const std::shared_ptr<Memtable>& table : state_->frozen) {
     if (!table->empty()) memtables_.emplace_back(table.get(), seq_limit);

@@ -24,16 +24,16 @@
 
 namespace emdb {
 
-class MergingIterator : public Iterator {
+class MergingIterator final : public Iterator {
  public:
   struct Bounds {
     std::string lower;  // inclusive; empty: none
     std::string upper;  // exclusive; empty: none
   };
 
-  // `tree` is a cursor of the state's tree.
-  MergingIterator(std::shared_ptr<const ReadState> state, std::unique_ptr<Cursor> tree,
-                  uint64_t seq_limit, Bounds bounds);
+  // `state` outlives the iterator; `tree` is a cursor of its tree.
+  MergingIterator(const ReadState* state, std::unique_ptr<Cursor> tree, uint64_t seq_limit,
+                  Bounds bounds);
 
   bool Valid() const override { return current_ != kNone && status_.ok(); }
   void SeekToFirst() override;
@@ -103,7 +103,7 @@ class MergingIterator : public Iterator {
   void TurnBackward();
   void SetCurrent(size_t source);
 
-  const std::shared_ptr<const ReadState> state_;
+  const ReadState* const state_;
   const uint64_t seq_limit_;
   const Bounds bounds_;
   std::vector<MemtableIterator> memtables_;  // those that are not empty

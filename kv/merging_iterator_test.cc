@@ -104,8 +104,8 @@ class MergingIteratorTest : public testing::Test {
   }
 
   std::unique_ptr<MergingIterator> New(MergingIterator::Bounds bounds = {}) {
-    return std::make_unique<MergingIterator>(state_, std::make_unique<MapCursor>(&tree_), seq_,
-                                             std::move(bounds));
+    return std::make_unique<MergingIterator>(state_.get(), std::make_unique<MapCursor>(&tree_),
+                                             seq_, std::move(bounds));
   }
 
   std::shared_ptr<const ReadState> state_;
@@ -164,7 +164,7 @@ TEST_F(MergingIteratorTest, WhatIsWrittenLaterIsNotSeen) {
 TEST_F(MergingIteratorTest, AnErrorOfTheTreeMakesItInvalidUntilTheNextSeek) {
   for (const char* key : {"a", "b", "c"}) InTree(key, "value");
   InActive("z", "value");
-  MergingIterator it(state_, std::make_unique<MapCursor>(&tree_, "b"), seq_, {});
+  MergingIterator it(state_.get(), std::make_unique<MapCursor>(&tree_, "b"), seq_, {});
   it.SeekToFirst();
   ASSERT_TRUE(it.Valid());
   it.Next();

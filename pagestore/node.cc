@@ -163,13 +163,9 @@ std::string LeafView::key(uint32_t index) const {
   return std::string(prefix()).append(cell(index).suffix);
 }
 
-LeafView::Position LeafView::LowerBoundRest(std::string_view rest) const {
-  const uint32_t n = count();
-  const uint32_t head = HeadOf(rest);
-  const uint32_t begin = CountHeadsBelow(heads(), n, head);
-  if (begin == n || Load32(heads() + 4 * uint64_t{begin}) != head) return {begin, false};
+LeafView::Position LeafView::LowerBoundAmongEqual(uint32_t begin, std::string_view rest) const {
   uint32_t low = begin;
-  uint32_t high = EndOfEqualHeads(heads(), n, begin, head);
+  uint32_t high = EndOfEqualHeads(heads(), count(), begin, HeadOf(rest));
   while (low < high) {
     const uint32_t middle = (low + high) / 2;
     const int order = cell(middle).suffix.compare(rest);
@@ -187,13 +183,28 @@ LeafView::Position LeafView::LowerBound(std::string_view key) const {
   if (const int order = CompareToPrefix(key, prefix()); order != 0) {
     return {order < 0 ? 0 : count(), false};
   }
-  return LowerBoundRest(key.substr(PagePrefixSizeField(page_)));
+  const std::string_view rest = key.substr(PagePrefixSizeField(page_));
+  const uint32_t head = HeadOf(rest);
+  const uint32_t begin = CountHeadsBelow(heads(), count(), head);
+  if (begin == count()) return {begin, false};
+  PrefetchCell(begin);
+  if (Load32(heads() + 4 * uint64_t{begin}) != head) return {begin, false};
+  return LowerBoundAmongEqual(begin, rest);
 }
 
-LeafView::Position LeafView::Find(std::string_view key) const {
+uint32_t LeafView::Candidate(std::string_view key) const {
   const size_t prefix_size = PagePrefixSizeField(page_);
-  if (key.size() < prefix_size) return {};
-  Position position = LowerBoundRest(key.substr(prefix_size));
+  if (key.size() < prefix_size) return count();
+  const uint32_t head = HeadOf(key.substr(prefix_size));
+  const uint32_t begin = CountHeadsBelow(heads(), count(), head);
+  if (begin == count() || Load32(heads() + 4 * uint64_t{begin}) != head) return count();
+  PrefetchCell(begin);
+  return begin;
+}
+
+LeafView::Position LeafView::FindFrom(uint32_t candidate, std::string_view key) const {
+  const size_t prefix_size = PagePrefixSizeField(page_);
+  Position position = LowerBoundAmongEqual(candidate, key.substr(prefix_size));
   // The prefix is compared last: it stands behind the heads, beside the cells, and most keys that
   // are not here have shown so by now.
   position.found = position.found && key.substr(0, prefix_size) == prefix();

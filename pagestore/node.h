@@ -53,16 +53,29 @@ class LeafView {
   // The first record whose key is >= `key`; count() if there is none.
   Position LowerBound(std::string_view key) const;
   // The record of `key`, if it is there: touches no cell unless a head is equal.
-  Position Find(std::string_view key) const;
-
-  // Where the cell begins, to fetch it ahead of use.
-  const char* cell_address(uint32_t index) const { return page_ + Load16(offsets() + 2 * index); }
+  Position Find(std::string_view key) const {
+    const uint32_t candidate = Candidate(key);
+    return candidate < count() ? FindFrom(candidate, key) : Position{candidate, false};
+  }
+  // Find in two steps, between which the lookups of other keys can go on. The first record whose
+  // head is that of `key`, on its way from memory; count() if there is none, and so not the key.
+  uint32_t Candidate(std::string_view key) const;
+  // Given that candidate.
+  Position FindFrom(uint32_t candidate, std::string_view key) const;
 
  private:
   const char* heads() const { return page_ + kPageHeaderSize; }
   const char* offsets() const { return heads() + size_t{4} * count(); }
-  // LowerBound of a key that has the prefix, given what follows it.
-  Position LowerBoundRest(std::string_view rest) const;
+  const char* cell_address(uint32_t index) const { return page_ + Load16(offsets() + 2 * index); }
+  // All lines of a cell at once: what its first line says of its size comes a cache miss later.
+  void PrefetchCell(uint32_t index) const {
+    constexpr size_t kLine = 64;
+    constexpr size_t kLines = 4;
+    const char* cell = cell_address(index);
+    for (size_t i = 0; i < kLines; ++i) __builtin_prefetch(cell + i * kLine);
+  }
+  // Among the records from `begin` on that have the head of `rest`, what follows the prefix.
+  Position LowerBoundAmongEqual(uint32_t begin, std::string_view rest) const;
 
   const char* page_;
 };

@@ -4,16 +4,14 @@
 #include <cstring>
 #include <utility>
 
+#include "pagestore/node.h"
 #include "storage/status.h"
 
 namespace emdb {
 namespace {
 
-constexpr uint8_t kMaxUses = 3;
 // The small queue's share of the frames: one in ten, as in the paper.
 constexpr uint32_t kSmallShare = 10;
-// One hit in this many is counted, and counts for as many.
-constexpr uint32_t kHitSample = 64;
 
 }  // namespace
 
@@ -45,30 +43,9 @@ PageCache::PageCache(const PageFile* file, size_t size_bytes, Epoch* epoch)
       uses_(capacity_),
       free_(std::make_shared<FreeFrames>()),
       queues_(capacity_),
-      page_of_(capacity_) {
+      page_of_(capacity_),
+      hits_(kHitCounters) {
   static_assert(kNoPage == 0, "page_of_ is all zeros at first");
-}
-
-const char* PageCache::Find(PageId id, Use use) const {
-  const uint32_t entry = table_.Get(id);
-  if (!PageTable::IsFrame(entry)) return nullptr;
-  MarkUsed(PageTable::FrameOf(entry), use);
-  return arena_.frame(PageTable::FrameOf(entry));
-}
-
-void PageCache::MarkUsed(uint32_t frame, Use use) const {
-  if (use == Use::kSequential) return;
-  // Relaxed: a lost mark costs nothing but a worse guess. Written only if it changes, so that the
-  // line stays shared among readers.
-  if (uses_[frame].load(std::memory_order_relaxed) < kMaxUses) {
-    uses_[frame].store(kMaxUses, std::memory_order_relaxed);
-  }
-  CountHit();
-}
-
-void PageCache::CountHit() const {
-  thread_local uint32_t hits = 0;
-  if (++hits % kHitSample == 0) hits_.fetch_add(kHitSample, std::memory_order_relaxed);
 }
 
 PagePin PageCache::PinFrame(uint32_t frame) const {
@@ -85,6 +62,8 @@ PagePin PageCache::Pin(PageId id, Use use) const {
   const EpochGuard guard(epoch_);
   const uint32_t entry = table_.Get(id);
   if (!PageTable::IsFrame(entry)) return {};
+  // Before the pin, whose atomic addition keeps later loads waiting.
+  PrefetchNode(arena_.frame(PageTable::FrameOf(entry)));
   MarkUsed(PageTable::FrameOf(entry), use);
   return PinFrame(PageTable::FrameOf(entry));
 }
@@ -296,7 +275,9 @@ PageCache::Stats PageCache::stats() const {
         uint64_t{queues_.size(kInSmall) + queues_.size(kInMain) + queues_.size(kDoomed)} *
         page_size_;
   }
-  stats.hits = hits_.load(std::memory_order_relaxed);
+  for (size_t i = 0; i < kHitCounters; ++i) {
+    stats.hits += hits_[i].count.load(std::memory_order_relaxed);
+  }
   stats.misses = misses_.load(std::memory_order_relaxed);
   stats.evictions = evictions_.load(std::memory_order_relaxed);
   return stats;

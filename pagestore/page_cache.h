@@ -22,6 +22,8 @@
 #ifndef EMDB_PAGESTORE_PAGE_CACHE_H_
 #define EMDB_PAGESTORE_PAGE_CACHE_H_
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -40,6 +42,7 @@
 #include "storage/aligned_buffer.h"
 #include "storage/epoch.h"
 #include "storage/mutex.h"
+#include "storage/thread_ordinal.h"
 
 namespace emdb {
 
@@ -85,7 +88,12 @@ class PageCache {
   Epoch* epoch() const { return epoch_; }
 
   // The page, if it is in memory; readable until the caller's EpochGuard ends.
-  const char* Find(PageId id, Use use) const;
+  const char* Find(PageId id, Use use) const {
+    const uint32_t entry = table_.Get(id);
+    if (!PageTable::IsFrame(entry)) return nullptr;
+    MarkUsed(PageTable::FrameOf(entry), use);
+    return arena_.frame(PageTable::FrameOf(entry));
+  }
   // Asks for the cache lines of the page's table entry, ahead of Find.
   void PrefetchEntry(PageId id) const { table_.Prefetch(id); }
   // The same, pinned; no guard needed. Empty if the page is not in memory.
@@ -112,6 +120,14 @@ class PageCache {
   static constexpr uint32_t kInMain = 2;
   static constexpr uint32_t kDoomed = 3;  // demoted: leave before all others
 
+  static constexpr uint8_t kMaxUses = 3;
+  // Threads beyond them share the last one.
+  static constexpr size_t kHitCounters = 256;
+  struct HitCounter {
+    std::atomic<uint64_t> count;
+    std::array<char, 64 - sizeof(count)> rest_of_line;
+  };
+
   // Frames that may be taken, once nobody pins them. Lives on in callbacks of the Epoch.
   struct FreeFrames {
     mutable Mutex mutex;
@@ -120,8 +136,21 @@ class PageCache {
     uint32_t retiring ABSL_GUARDED_BY(mutex) = 0;   // out of the table, waiting for their epoch
   };
 
-  void MarkUsed(uint32_t frame, Use use) const;
-  void CountHit() const;
+  void MarkUsed(uint32_t frame, Use use) const {
+    if (use == Use::kSequential) return;
+    // Relaxed: a lost mark costs nothing but a worse guess. Written only if it changes, so that the
+    // line stays shared among readers.
+    if (uses_[frame].load(std::memory_order_relaxed) < kMaxUses) {
+      uses_[frame].store(kMaxUses, std::memory_order_relaxed);
+    }
+    CountHit();
+  }
+  void CountHit() const {
+    std::atomic<uint64_t>& hits = hits_[std::min(ThreadOrdinal(), kHitCounters - 1)].count;
+    // Not one atomic addition: it would wait for the loads before it. Those who share a counter may
+    // lose some.
+    hits.store(hits.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
   PagePin PinFrame(uint32_t frame) const;
   std::optional<uint32_t> TakeFrame(bool evict);
   std::optional<uint32_t> PopFree();
@@ -154,7 +183,7 @@ class PageCache {
   ZeroedArray<PageId> page_of_ ABSL_GUARDED_BY(mutex_);
   uint32_t eviction_count_ ABSL_GUARDED_BY(mutex_) = 0;
 
-  mutable std::atomic<uint64_t> hits_{0};
+  const ZeroedArray<HitCounter> hits_;  // by thread
   std::atomic<uint64_t> misses_{0};
   std::atomic<uint64_t> evictions_{0};
 };

@@ -11,12 +11,12 @@
 #include <string_view>
 
 #include "pagestore/header_slots.h"
-#include "pagestore/key_filter.h"
 #include "pagestore/node.h"
 #include "pagestore/page_format.h"
 #include "pagestore/page_salvager.h"
 #include "pagestore/page_store.h"
 #include "pagestore/slice.h"
+#include "pagestore/slice_filter.h"
 #include "storage/aligned_buffer.h"
 #include "storage/check.h"
 #include "storage/fault_env.h"

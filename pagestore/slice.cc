@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "pagestore/key_filter.h"
 #include "pagestore/node_builder.h"
+#include "pagestore/slice_filter.h"
 #include "storage/check.h"
 
 namespace emdb {

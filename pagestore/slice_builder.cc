@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "pagestore/key_filter.h"
+#include "pagestore/slice_filter.h"
 #include "storage/status.h"
 
 namespace emdb {

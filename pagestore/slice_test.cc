@@ -6,10 +6,10 @@
 
 #include "absl/types/span.h"
 #include "gtest/gtest.h"
-#include "pagestore/key_filter.h"
 #include "pagestore/node.h"
 #include "pagestore/node_builder.h"
 #include "pagestore/page_format.h"
+#include "pagestore/slice_filter.h"
 #include "storage/coding.h"
 
 namespace emdb {

@@ -5,10 +5,10 @@
 #include <cstring>
 #include <optional>
 
-#include "pagestore/key_filter.h"
 #include "pagestore/node.h"
 #include "pagestore/node_reader.h"
 #include "pagestore/slice.h"
+#include "pagestore/slice_filter.h"
 #include "pagestore/value_reader.h"
 #include "storage/epoch.h"
 #include "storage/status.h"
@@ -85,8 +85,8 @@ class Batch {
     absl::Status* status = nullptr;
     PageRef ref;
     const char* page = nullptr;  // null: not in memory, to be looked up alone
-    uint32_t slot = 0;
-    bool found = false;
+    uint32_t slot = 0;           // in the leaf, the candidate
+    bool may_be_there = false;
     bool alone = false;
   };
 
@@ -134,19 +134,18 @@ void Batch::SearchLeaves() {
   for (Lookup& lookup : absl::MakeSpan(lookups_.data(), size_)) {
     if (lookup.alone) continue;
     const LeafView leaf(lookup.page);
-    const LeafView::Position position = leaf.Find(lookup.key);
-    lookup.found = position.found;
-    lookup.slot = position.index;
-    if (!position.found) continue;
-    const char* cell = leaf.cell_address(position.index);
-    for (size_t line = 64; line < 256; line += 64) __builtin_prefetch(cell + line);
+    lookup.slot = leaf.Candidate(lookup.key);
+    lookup.may_be_there = lookup.slot < leaf.count();
   }
 }
 
 void Batch::CopyFound() {
   for (Lookup& lookup : absl::MakeSpan(lookups_.data(), size_)) {
-    if (lookup.alone || !lookup.found) continue;
-    const LeafView::Cell cell = LeafView(lookup.page).cell(lookup.slot);
+    if (lookup.alone || !lookup.may_be_there) continue;
+    const LeafView leaf(lookup.page);
+    const LeafView::Position position = leaf.FindFrom(lookup.slot, lookup.key);
+    if (!position.found) continue;
+    const LeafView::Cell cell = leaf.cell(position.index);
     if (cell.kind == CellKind::kExtent) {
       lookup.alone = true;
       continue;

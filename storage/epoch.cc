@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "storage/check.h"
-#include "storage/thread_ordinal.h"
 
 namespace emdb {
 namespace {
@@ -33,19 +32,6 @@ bool RegisterMembarrier() {
 #define EMDB_THREAD_SANITIZER 1
 #endif
 
-void FullFence() {
-#if defined(EMDB_THREAD_SANITIZER)
-  // ThreadSanitizer knows no fences. On the processors it runs on this is one, too.
-  std::atomic<int> word{0};
-  word.exchange(1, std::memory_order_seq_cst);
-#else
-  // Sequentially consistent: orders the store of a slot before the loads of shared pointers
-  // (reader), or the unlinking before the loads of slots (reclaimer), so that at least one of the
-  // two sees the other.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-#endif
-}
-
 }  // namespace
 
 Epoch::Epoch() : readers_fence_(!RegisterMembarrier()), slots_(new Slot[kSlots]) {}
@@ -60,33 +46,17 @@ Epoch::~Epoch() {
   }
 }
 
-uint64_t Epoch::Enter() {
-  const size_t ordinal = ThreadOrdinal();
-  if (ordinal >= kSlots) [[unlikely]]
-    return EnterOverflow();
-  Slot& slot = slots_[ordinal];
-  if (slot.depth++ == 0) {
-    // Acquire: with a number above e comes all that was unlinked before e was given to a retired
-    // object. Release: whoever reads this number knows, as with Leave's 0, that the thread's guards
-    // before are gone.
-    slot.epoch.store(epoch_.load(std::memory_order_acquire), std::memory_order_release);
-    if (readers_fence_) {
-      FullFence();
-    } else {
-      // The other half of Fence(), which makes the processor do in order what the compiler leaves
-      // in order.
-      std::atomic_signal_fence(std::memory_order_seq_cst);
-    }
-  }
-  return ordinal;
-}
-
-void Epoch::Leave(uint64_t entered) {
-  if (entered >= kSlots) [[unlikely]]
-    return LeaveOverflow(entered - kSlots);
-  Slot& slot = slots_[entered];
-  // Release: all that was read under the guard was read before a reclaimer sees the 0.
-  if (--slot.depth == 0) slot.epoch.store(0, std::memory_order_release);
+void Epoch::FullFence() {
+#if defined(EMDB_THREAD_SANITIZER)
+  // ThreadSanitizer knows no fences. On the processors it runs on this is one, too.
+  std::atomic<int> word{0};
+  word.exchange(1, std::memory_order_seq_cst);
+#else
+  // Sequentially consistent: orders the store of a slot before the loads of shared pointers
+  // (reader), or the unlinking before the loads of slots (reclaimer), so that at least one of the
+  // two sees the other.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+#endif
 }
 
 uint64_t Epoch::EnterOverflow() {

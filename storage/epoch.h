@@ -31,6 +31,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "storage/mutex.h"
+#include "storage/thread_ordinal.h"
 
 namespace emdb {
 
@@ -70,10 +71,34 @@ class Epoch {
 
   // Leave takes what Enter returned: the slot of the calling thread, or kSlots and above it the
   // epoch entered.
-  uint64_t Enter();
-  void Leave(uint64_t entered);
+  uint64_t Enter() {
+    const size_t ordinal = ThreadOrdinal();
+    if (ordinal >= kSlots) [[unlikely]]
+      return EnterOverflow();
+    Slot& slot = slots_[ordinal];
+    if (slot.depth++ == 0) {
+      // Acquire: with a number above e comes all that was unlinked before e was given to a retired
+      // object. Release: whoever reads this number knows, as with Leave's 0, that the thread's
+      // guards before are gone.
+      slot.epoch.store(epoch_.load(std::memory_order_acquire), std::memory_order_release);
+      if (readers_fence_) [[unlikely]]
+        FullFence();
+      // The other half of Fence(), which makes the processor do in order what the compiler leaves
+      // in order.
+      std::atomic_signal_fence(std::memory_order_seq_cst);
+    }
+    return ordinal;
+  }
+  void Leave(uint64_t entered) {
+    if (entered >= kSlots) [[unlikely]]
+      return LeaveOverflow(entered - kSlots);
+    Slot& slot = slots_[entered];
+    // Release: all that was read under the guard was read before a reclaimer sees the 0.
+    if (--slot.depth == 0) slot.epoch.store(0, std::memory_order_release);
+  }
   uint64_t EnterOverflow() ABSL_LOCKS_EXCLUDED(mutex_);
   void LeaveOverflow(uint64_t epoch) ABSL_LOCKS_EXCLUDED(mutex_);
+  static void FullFence();
   // Makes what this thread unlinked before visible to every guard that a later OldestHeld does not
   // see.
   void Fence() const;

@@ -8,8 +8,6 @@
 namespace emdb {
 namespace {
 
-constexpr size_t kUnassigned = kNoThreadOrdinal - 1;
-
 class Registry {
  public:
   size_t Take() {
@@ -37,28 +35,27 @@ Registry* ProcessRegistry() {
   return registry;
 }
 
-// Has a number for the life of its thread and keeps it where it is found without a function call.
+// Has a number for the life of its thread.
 class Holder {
  public:
-  explicit Holder(size_t* ordinal) : ordinal_(ordinal) { *ordinal_ = ProcessRegistry()->Take(); }
+  Holder() { thread_ordinal_internal::ordinal = ProcessRegistry()->Take(); }
   ~Holder() {
-    ProcessRegistry()->GiveBack(*ordinal_);
-    *ordinal_ = kNoThreadOrdinal;
+    ProcessRegistry()->GiveBack(thread_ordinal_internal::ordinal);
+    thread_ordinal_internal::ordinal = kNoThreadOrdinal;
   }
-
- private:
-  size_t* const ordinal_;
 };
 
 }  // namespace
 
-size_t ThreadOrdinal() {
-  // Without a destructor, so that it can still be asked after the holder is gone.
-  thread_local constinit size_t ordinal = kUnassigned;
-  if (ordinal == kUnassigned) [[unlikely]] {
-    thread_local Holder holder(&ordinal);
-  }
+namespace thread_ordinal_internal {
+
+constinit thread_local size_t ordinal = kUnassigned;
+
+size_t Assign() {
+  thread_local Holder holder;
   return ordinal;
 }
+
+}  // namespace thread_ordinal_internal
 
 }  // namespace emdb

@@ -16,6 +16,23 @@ inline constexpr size_t kNoThreadOrdinal = SIZE_MAX;
 // the thread's end.
 size_t ThreadOrdinal();
 
+namespace thread_ordinal_internal {
+
+inline constexpr size_t kUnassigned = kNoThreadOrdinal - 1;
+// Without a destructor, so that it can still be asked after the number was given back.
+extern constinit thread_local size_t ordinal;
+size_t Assign();
+
+}  // namespace thread_ordinal_internal
+
+// In the header: reads ask several times each.
+inline size_t ThreadOrdinal() {
+  const size_t ordinal = thread_ordinal_internal::ordinal;
+  if (ordinal == thread_ordinal_internal::kUnassigned) [[unlikely]]
+    return thread_ordinal_internal::Assign();
+  return ordinal;
+}
+
 }  // namespace emdb
 
 #endif  // EMDB_STORAGE_THREAD_ORDINAL_H_

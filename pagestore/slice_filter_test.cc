@@ -1,4 +1,4 @@
-#include "pagestore/key_filter.h"
+#include "pagestore/slice_filter.h"
 
 #include <gtest/gtest.h>
 
@@ -17,7 +17,7 @@ std::string FilterOf(size_t keys) {
   return filter;
 }
 
-TEST(KeyFilterTest, EveryKeyThatWasAddedMayBeThere) {
+TEST(SliceFilterTest, EveryKeyThatWasAddedMayBeThere) {
   for (const size_t keys : {1u, 2u, 100u, 5000u}) {
     const std::string filter = FilterOf(keys);
     for (size_t i = 0; i < keys; ++i) {
@@ -26,7 +26,7 @@ TEST(KeyFilterTest, EveryKeyThatWasAddedMayBeThere) {
   }
 }
 
-TEST(KeyFilterTest, FewKeysThatWereNotAddedMayBeThere) {
+TEST(SliceFilterTest, FewKeysThatWereNotAddedMayBeThere) {
   const std::string filter = FilterOf(5000);
   int wrong = 0;
   for (int i = 0; i < 10000; ++i) {
@@ -35,20 +35,20 @@ TEST(KeyFilterTest, FewKeysThatWereNotAddedMayBeThere) {
   EXPECT_LT(wrong, 200);
 }
 
-TEST(KeyFilterTest, AnEmptyFilterDeniesEverything) {
+TEST(SliceFilterTest, AnEmptyFilterDeniesEverything) {
   const std::string filter(FilterSize(0), '\0');
   EXPECT_EQ(filter.size(), kFilterBlockSize);
   EXPECT_FALSE(FilterMayContain(FilterHash("key"), filter));
 }
 
-TEST(KeyFilterTest, SizesAreTenBitsAKeyInWholeBlocks) {
+TEST(SliceFilterTest, SizesAreTenBitsAKeyInWholeBlocks) {
   EXPECT_EQ(FilterSize(25), 32u);
   EXPECT_EQ(FilterSize(26), 64u);
   EXPECT_EQ(FilterSize(2500), 3200u);
 }
 
 // The hash is a part of the file format.
-TEST(KeyFilterTest, TheHashStaysWhatItIs) {
+TEST(SliceFilterTest, TheHashStaysWhatItIs) {
   EXPECT_EQ(FilterHash("123456789"), (uint64_t{0xe3069283} * 0x9e3779b97f4a7c15) ^
                                          ((uint64_t{0xe3069283} * 0x9e3779b97f4a7c15) >> 32));
 }

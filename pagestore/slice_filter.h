@@ -1,4 +1,4 @@
-// KeyFilter: says of a key that it is certainly not among those that were added, or that it may be.
+// The filter of a slice: says of a key that it is certainly not in it, or that it may be.
 // A split block Bloom filter (Apache Parquet's, after Putze, Sanders and Singler, "Cache-, Hash-
 // and Space-Efficient Bloom Filters", 2007): each key sets one bit in each of the 8 words of one
 // 32-byte block, so a question touches one cache line. With 10 bits a key about 1 answer in 100 is
@@ -6,8 +6,8 @@
 //
 // The hash is part of the file format: pagestore/FORMAT.md.
 
-#ifndef EMDB_PAGESTORE_KEY_FILTER_H_
-#define EMDB_PAGESTORE_KEY_FILTER_H_
+#ifndef EMDB_PAGESTORE_SLICE_FILTER_H_
+#define EMDB_PAGESTORE_SLICE_FILTER_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -31,4 +31,4 @@ bool FilterMayContain(uint64_t hash, std::string_view filter);
 
 }  // namespace emdb
 
-#endif  // EMDB_PAGESTORE_KEY_FILTER_H_
+#endif  // EMDB_PAGESTORE_SLICE_FILTER_H_

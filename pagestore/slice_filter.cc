@@ -1,4 +1,4 @@
-#include "pagestore/key_filter.h"
+#include "pagestore/slice_filter.h"
 
 #include <algorithm>
 
