@@ -1,7 +1,5 @@
 #include "pagestore/head_search.h"
 
-#include <algorithm>
-
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -14,8 +12,8 @@ namespace {
 constexpr uint32_t kLinearHeads = 96;
 
 #if defined(__x86_64__)
-__attribute__((target("avx2,popcnt"))) uint32_t CountHeadsBelowAvx2(const char* heads, uint32_t n,
-                                                                    uint32_t head) {
+__attribute__((target("avx2"))) uint32_t CountHeadsBelowAvx2(const char* heads, uint32_t n,
+                                                             uint32_t head) {
   const char* base = heads;
   while (n > kLinearHeads) {
     const uint32_t half = n / 2;
@@ -25,21 +23,14 @@ __attribute__((target("avx2,popcnt"))) uint32_t CountHeadsBelowAvx2(const char* 
   // AVX2 compares signed numbers: flipping the top bit of both sides keeps the unsigned order.
   const __m256i flip = _mm256_set1_epi32(INT32_MIN);
   const __m256i wanted = _mm256_xor_si256(_mm256_set1_epi32(static_cast<int>(head)), flip);
-  // Four vectors at a time: most leaves then take the same number of passes. Where that number
-  // changes from page to page the processor guesses it wrong, finds out only when the page has come
-  // from memory, and has begun nothing of what follows in the meantime.
-  constexpr uint32_t kBlock = 32;
   uint32_t below = 0;
-  for (uint32_t i = 0; i < n; i += kBlock) {
-    uint64_t mask = 0;
-    for (uint32_t vector = 0; vector < kBlock; vector += 8) {
-      const __m256i found =
-          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(base + 4 * (uint64_t{i} + vector)));
-      const __m256i less = _mm256_cmpgt_epi32(wanted, _mm256_xor_si256(found, flip));
-      const int bits = _mm256_movemask_ps(_mm256_castsi256_ps(less));
-      mask |= uint64_t{static_cast<uint32_t>(bits)} << vector;
-    }
-    mask &= (uint64_t{1} << std::min(n - i, kBlock)) - 1;
+  uint32_t i = 0;
+  for (; i < n; i += 8) {
+    const __m256i found =
+        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(base + 4 * uint64_t{i}));
+    const __m256i less = _mm256_cmpgt_epi32(wanted, _mm256_xor_si256(found, flip));
+    uint32_t mask = static_cast<uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(less)));
+    if (n - i < 8) mask &= (1u << (n - i)) - 1;
     below += static_cast<uint32_t>(std::popcount(mask));
   }
   return static_cast<uint32_t>((base - heads) / 4) + below;

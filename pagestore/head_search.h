@@ -16,9 +16,8 @@
 
 namespace emdb {
 
-// Bytes that may be read behind the last head. What stands behind the heads of a node takes as much
-// where there are many heads, and a page is much longer where there are few.
-inline constexpr size_t kHeadSlack = 124;
+// Bytes that may be read behind the last head.
+inline constexpr size_t kHeadSlack = 28;
 
 inline uint32_t HeadOf(std::string_view key_rest) {
   if (key_rest.size() >= 4) [[likely]]

@@ -74,8 +74,7 @@ struct PageStoreStats {
   uint64_t pending_pages = 0;  // freed, and still visible to a View or an older header
   uint64_t cache_bytes = 0;    // frames in use
   uint64_t cache_capacity_bytes = 0;
-  uint64_t cache_hits =
-      0;  // pages found; an estimate: where more than 255 threads read, some are lost
+  uint64_t cache_hits = 0;    // pages found, an estimate
   uint64_t cache_misses = 0;  // exact
   uint64_t cache_evictions = 0;
   uint64_t checkpoints = 0;
