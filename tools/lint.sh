@@ -5,7 +5,7 @@
 #   tools/lint.sh                      all tracked files
 #   tools/lint.sh wal/wal.cc wal/*.h   these files, tracked or not
 #
-# clang-tidy takes ten seconds a file. What it found clean is remembered, and passed over until the
+# clang-tidy takes some seconds a file. What it found clean is remembered, and passed over until the
 # file, something it includes, or .clang-tidy changes.
 set -euo pipefail
 
@@ -18,8 +18,14 @@ export cache
 # Prints what clang-tidy says about file $1, and nothing if it finds nothing.
 # shellcheck disable=SC2317  # xargs calls it.
 tidy() {
+  # Deeper, the analyzer takes four fifths of the time, in the standard library and in GoogleTest.
+  local analysis=c++-stdlib-inlining=false
+  [[ $1 != *_test.cc ]] || analysis=mode=shallow
   # A header on its own is C++ too, hence -xc++.
-  local -r flags=(-xc++ -std=c++20 -I. -Wno-pragma-once-outside-header)
+  local -r flags=(
+    -xc++ -std=c++20 -I. -Wno-pragma-once-outside-header
+    -Xclang -analyzer-config -Xclang "${analysis}"
+  )
   local text digest output
   # With all that is included, comments and macros; no text if that does not work, and then
   # clang-tidy says why.
