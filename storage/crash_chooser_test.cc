@@ -27,6 +27,7 @@ std::set<std::vector<uint32_t>> SystematicAnswers(const std::vector<uint32_t>& q
   SystematicChooser chooser;
   do {
     std::vector<uint32_t> answers;
+    answers.reserve(questions.size());
     for (const uint32_t n : questions) answers.push_back(chooser.Choose(n));
     seen.insert(answers);
   } while (chooser.Next());
