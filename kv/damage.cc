@@ -163,28 +163,52 @@ class Vandal {
   Damage damage_;
 };
 
+constexpr uint64_t kPieceBytes = 4096;
+
+struct Piece {
+  const std::string* path;
+  uint64_t offset;
+  uint64_t bits;  // that count
+};
+
+std::vector<Piece> Pieces(const DiskImage& image) {
+  std::vector<Piece> pieces;
+  for (const auto& [path, bytes] : image.files) {
+    const size_t first = pieces.size();
+    for (uint64_t offset = 0; offset < bytes.size(); offset += kPieceBytes) {
+      pieces.push_back({&path, offset, 1});
+    }
+    bytes.ForEachPiece([&](uint64_t offset, std::string_view data) {
+      if (data.find_first_not_of('\0') == std::string_view::npos) return;
+      pieces[first + offset / kPieceBytes].bits = data.size() * 8;
+    });
+  }
+  return pieces;
+}
+
 }  // namespace
 
 uint64_t CountBits(const DiskImage& image) {
   uint64_t bits = 0;
-  for (const auto& [path, bytes] : image.files) bits += bytes.size() * 8;
+  for (const Piece& piece : Pieces(image)) bits += piece.bits;
   return bits;
 }
 
 Damage FlipBit(const DiskImage& image, uint64_t bit) {
-  Damage damage{.what = "", .image = image, .touched = {}};
-  for (auto& [path, bytes] : damage.image.files) {
-    if (bit >= bytes.size() * 8) {
-      bit -= bytes.size() * 8;
+  for (const Piece& piece : Pieces(image)) {
+    if (bit >= piece.bits) {
+      bit -= piece.bits;
       continue;
     }
+    const uint64_t offset = piece.offset + bit / 8;
+    Damage damage{.what = "", .image = image, .touched = {{*piece.path, offset, 1}}};
+    SparseBytes& bytes = damage.image.files[*piece.path];
     char byte = 0;
-    bytes.Read(bit / 8, 1, &byte);
+    bytes.Read(offset, 1, &byte);
     byte = static_cast<char>(byte ^ (1 << (bit % 8)));
-    bytes.Write(bit / 8, std::string_view(&byte, 1));
-    damage.what = "flipped bit " + std::to_string(bit % 8) + " of byte " + std::to_string(bit / 8) +
-                  " of " + path;
-    damage.touched.push_back({path, bit / 8, 1});
+    bytes.Write(offset, std::string_view(&byte, 1));
+    damage.what = "flipped bit " + std::to_string(bit % 8) + " of byte " + std::to_string(offset) +
+                  " of " + *piece.path;
     return damage;
   }
   EMDB_CHECK(false);  // the image has fewer bits

@@ -199,9 +199,22 @@ TEST_F(DbOpenTest, AMissingLogIsDataLoss) {
   ExpectRefused(image, absl::StatusCode::kDataLoss, "missing");
 }
 
+// What a power cut may leave of the first header.
+TEST_F(DbOpenTest, AStoreOfZerosIsMadeAnew) {
+  DiskImage image;
+  image.files[kPath].Resize(16384);
+  UseDisk(image);
+  const absl::StatusOr<std::unique_ptr<Db>> db = Open();
+  ASSERT_EQ(db.status(), absl::OkStatus());
+  EXPECT_EQ((*db)->Put("key", "value", {.sync = true}), absl::OkStatus());
+  EXPECT_EQ((*db)->Verify(), absl::OkStatus());
+}
+
 TEST_F(DbOpenTest, AMissingOrEmptyStoreBesideAWrittenLogIsDataLoss) {
   DiskImage image = SmallStore();
   image.files[kPath] = SparseBytes();
+  ExpectRefused(image, absl::StatusCode::kDataLoss, "holds no store");
+  image.files[kPath].Resize(16384);
   ExpectRefused(image, absl::StatusCode::kDataLoss, "holds no store");
   image.files.erase(kPath);
   ExpectRefused(image, absl::StatusCode::kDataLoss, "holds no store");

@@ -27,7 +27,10 @@ class StoreOpener {
   absl::StatusOr<StoreFiles> Open() {
     EMDB_RETURN_IF_ERROR(LockStoreFile());
     EMDB_ASSIGN_OR_RETURN(const uint64_t size, StoreFileSize());
-    if (size == 0) {
+    const absl::Status header = size == 0 ? absl::NotFoundError("") : ReadStoreHeader();
+    // Also of a file of zeros: the power may go when the first header has given it a size, and no
+    // bytes yet.
+    if (absl::IsNotFound(header)) {
       EMDB_RETURN_IF_ERROR(MakeStore());
       return std::move(files_);
     }
@@ -35,7 +38,7 @@ class StoreOpener {
       return absl::AlreadyExistsError(
           absl::StrCat(path_, ": the store exists, and error_if_exists is set"));
     }
-    if (absl::Status s = ReadStoreHeader(); !s.ok()) return Remake(s);
+    if (!header.ok()) return Remake(header);
     EMDB_RETURN_IF_ERROR(OpenLog());
     EMDB_ASSIGN_OR_RETURN(files_.store, PageStore::Open(path_, StoreOptions(std::nullopt)));
     return std::move(files_);
@@ -144,7 +147,7 @@ class StoreOpener {
     return trace;
   }
 
-  // Makes the store behind an empty file, or goes on where its making was cut short.
+  // Makes the store in an empty file, or one of zeros, or goes on where its making was cut short.
   absl::Status MakeStore() {
     EMDB_ASSIGN_OR_RETURN(const LogTrace trace, InspectLog());
     if (trace.was_written_to) return LogWithoutStore(trace);

@@ -1,5 +1,7 @@
 #include "storage/crash_chooser.h"
 
+#include <utility>
+
 #include "storage/check.h"
 #include "storage/splitmix.h"
 
@@ -33,6 +35,38 @@ bool ExhaustiveChooser::Next() {
   if (answers_.empty()) return false;
   ++answers_.back().value;
   return true;
+}
+
+uint32_t SystematicChooser::Choose(uint32_t n) { return IsKept(asked_++) ? n - 1 : 0; }
+
+bool SystematicChooser::Next() {
+  const size_t pieces = std::exchange(asked_, 0);
+  const bool has_choice = pattern_ != Pattern::kAllLost && pattern_ != Pattern::kAllKept;
+  if (has_choice && ++chosen_ < pieces) return true;
+  chosen_ = 0;
+  // Of a single piece, and of none, there is nothing that the first two did not show.
+  if (pattern_ == Pattern::kFirstKept || (pattern_ == Pattern::kAllKept && pieces < 2))
+    return false;
+  pattern_ = static_cast<Pattern>(static_cast<int>(pattern_) + 1);
+  return true;
+}
+
+bool SystematicChooser::IsKept(size_t piece) const {
+  switch (pattern_) {
+    case Pattern::kAllLost:
+      return false;
+    case Pattern::kAllKept:
+      return true;
+    case Pattern::kOneLost:
+      return piece != chosen_;
+    case Pattern::kOneKept:
+      return piece == chosen_;
+    case Pattern::kFirstLost:
+      return piece > chosen_;
+    case Pattern::kFirstKept:
+      return piece <= chosen_;
+  }
+  EMDB_CHECK(false);
 }
 
 }  // namespace emdb

@@ -46,6 +46,28 @@ class ExhaustiveChooser final : public CrashChooser {
   size_t asked_ = 0;
 };
 
+// The states that a mistake in the order of writes and syncs shows first, each once, if asked the
+// same questions each time: all that is not durable is lost, or none of it; each piece is lost
+// alone, or kept alone; all pieces up to each one are lost and those behind it kept, or the other
+// way round. A piece that is kept is the newest. Pieces come in the order of the questions, in a
+// file by sector, so that the last two are the torn writes. Used as ExhaustiveChooser is, for
+// things that have too many combinations for that.
+class SystematicChooser final : public CrashChooser {
+ public:
+  uint32_t Choose(uint32_t n) override;
+  // Goes to the next state; false after the last one.
+  bool Next();
+
+ private:
+  enum class Pattern { kAllLost, kAllKept, kOneLost, kOneKept, kFirstLost, kFirstKept };
+
+  bool IsKept(size_t piece) const;
+
+  Pattern pattern_ = Pattern::kAllLost;
+  size_t chosen_ = 0;  // the piece that the pattern is about
+  size_t asked_ = 0;
+};
+
 }  // namespace emdb
 
 #endif  // EMDB_STORAGE_CRASH_CHOOSER_H_

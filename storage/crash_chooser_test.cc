@@ -22,6 +22,36 @@ TEST(CrashChooserTest, ExhaustiveGivesEachCombinationOnce) {
   EXPECT_EQ(seen.size(), 2u + 3u * 2u);
 }
 
+std::set<std::vector<uint32_t>> SystematicAnswers(const std::vector<uint32_t>& questions) {
+  std::set<std::vector<uint32_t>> seen;
+  SystematicChooser chooser;
+  do {
+    std::vector<uint32_t> answers;
+    answers.reserve(questions.size());
+    for (const uint32_t n : questions) answers.push_back(chooser.Choose(n));
+    seen.insert(answers);
+  } while (chooser.Next());
+  return seen;
+}
+
+TEST(CrashChooserTest, SystematicLosesAndKeepsEachPieceAndEachPrefix) {
+  using Answers = std::set<std::vector<uint32_t>>;
+  EXPECT_EQ(SystematicAnswers({}), (Answers{{}}));
+  EXPECT_EQ(SystematicAnswers({3}), (Answers{{0}, {2}}));
+  EXPECT_EQ(SystematicAnswers({2, 2, 4, 2}), (Answers{{0, 0, 0, 0},
+                                                      {1, 1, 3, 1},
+                                                      {0, 1, 3, 1},
+                                                      {1, 0, 3, 1},
+                                                      {1, 1, 0, 1},
+                                                      {1, 1, 3, 0},
+                                                      {1, 0, 0, 0},
+                                                      {0, 1, 0, 0},
+                                                      {0, 0, 3, 0},
+                                                      {0, 0, 0, 1},
+                                                      {1, 1, 0, 0},
+                                                      {0, 0, 3, 1}}));
+}
+
 TEST(CrashChooserTest, RandomIsRepeatableAndReachesEveryAnswer) {
   std::set<uint32_t> seen;
   for (uint64_t seed = 0; seed < 50; ++seed) {

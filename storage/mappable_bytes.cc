@@ -1,6 +1,7 @@
 #include "storage/mappable_bytes.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -36,7 +37,7 @@ absl::StatusOr<std::unique_ptr<RingMapping>> MappableBytes::Map(std::string_view
   if (ring_ == nullptr || ring_->size() != size) {
     EMDB_ASSIGN_OR_RETURN(std::shared_ptr<RingMemory> ring, RingMemory::Create(path, size));
     Resize(size);
-    ring->Write(0, bytes_.ToString());
+    bytes_.ForEachPiece([&](uint64_t offset, std::string_view data) { ring->Write(offset, data); });
     bytes_ = SparseBytes();
     ring_ = std::move(ring);
   }
@@ -45,9 +46,16 @@ absl::StatusOr<std::unique_ptr<RingMapping>> MappableBytes::Map(std::string_view
 
 SparseBytes MappableBytes::Snapshot() const {
   if (ring_ == nullptr) return bytes_;
-  std::string contents(ring_->size(), '\0');
-  ring_->Read(0, contents.size(), contents.data());
-  SparseBytes snapshot(contents);
+  SparseBytes snapshot;
+  snapshot.Resize(ring_->size());
+  std::string contents;
+  uint64_t end = 0;
+  while (const std::optional<RingMemory::Range> used = ring_->NextUsed(end)) {
+    contents.resize(used->size);
+    ring_->Read(used->offset, used->size, contents.data());
+    snapshot.Write(used->offset, contents);
+    end = used->offset + used->size;
+  }
   return snapshot;
 }
 

@@ -93,15 +93,9 @@ absl::Status ExtendWithZeros(int fd, const std::string& path, uint64_t end) {
   return absl::OkStatus();
 }
 
-}  // namespace
-
-absl::StatusOr<FileDescriptor> OpenDescriptor(const std::string& path, int flags) {
-  const int fd =
-      RetryOnInterrupt([&] { return ::open(path.c_str(), flags | O_CLOEXEC, kNewFileMode); });
-  if (fd < 0) return IoError(errno, "open", path);
-  return FileDescriptor(fd);
-}
-
+// Reserves [offset, offset + size) with fallocate(2), making the file longer if needed. Where the
+// file system cannot do that, writes zeros behind the end of the file; then holes before it stay
+// holes.
 absl::Status ReserveSpace(int fd, const std::string& path, uint64_t offset, uint64_t size) {
   if (size == 0) return absl::OkStatus();
   const int result = RetryOnInterrupt(
@@ -109,6 +103,15 @@ absl::Status ReserveSpace(int fd, const std::string& path, uint64_t offset, uint
   if (result == 0) return absl::OkStatus();
   if (errno != EOPNOTSUPP && errno != ENOSYS) return IoError(errno, "fallocate", path);
   return ExtendWithZeros(fd, path, offset + size);
+}
+
+}  // namespace
+
+absl::StatusOr<FileDescriptor> OpenDescriptor(const std::string& path, int flags) {
+  const int fd =
+      RetryOnInterrupt([&] { return ::open(path.c_str(), flags | O_CLOEXEC, kNewFileMode); });
+  if (fd < 0) return IoError(errno, "open", path);
+  return FileDescriptor(fd);
 }
 
 absl::StatusOr<std::unique_ptr<File>> PosixFile::Open(std::string_view path,

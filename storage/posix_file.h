@@ -18,11 +18,6 @@ namespace emdb {
 // open(2) with O_CLOEXEC, again after EINTR. The status names `path`.
 absl::StatusOr<FileDescriptor> OpenDescriptor(const std::string& path, int flags);
 
-// Reserves [offset, offset + size) with fallocate(2), making the file longer if needed. Where the
-// file system cannot do that, writes zeros behind the end of the file; then holes before it stay
-// holes.
-absl::Status ReserveSpace(int fd, const std::string& path, uint64_t offset, uint64_t size);
-
 class PosixFile final : public File {
  public:
   static absl::StatusOr<std::unique_ptr<File>> Open(std::string_view path,

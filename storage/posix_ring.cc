@@ -78,7 +78,8 @@ absl::StatusOr<std::shared_ptr<RingMemory>> RingMemory::Create(std::string_view 
   std::string path(name);
   FileDescriptor fd(::memfd_create("emdb ring", MFD_CLOEXEC));
   if (!fd.valid()) return IoError(errno, "memfd_create", path);
-  EMDB_RETURN_IF_ERROR(ReserveSpace(fd.get(), path, 0, size));
+  // Pages are taken when they are touched, as those of all other memory.
+  if (::ftruncate(fd.get(), static_cast<off_t>(size)) != 0) return IoError(errno, "resize", path);
   return std::shared_ptr<RingMemory>(new RingMemory(std::move(path), std::move(fd), size));
 }
 
@@ -90,6 +91,14 @@ void RingMemory::Read(uint64_t offset, size_t size, char* out) const {
   EMDB_CHECK(offset + size <= size_);
   const ssize_t got = ::pread(fd_.get(), out, size, static_cast<off_t>(offset));
   EMDB_CHECK(got == static_cast<ssize_t>(size));
+}
+
+std::optional<RingMemory::Range> RingMemory::NextUsed(uint64_t offset) const {
+  const off_t begin = ::lseek(fd_.get(), static_cast<off_t>(offset), SEEK_DATA);
+  if (begin < 0) return std::nullopt;  // ENXIO: only zeros from here on
+  const off_t end = ::lseek(fd_.get(), begin, SEEK_HOLE);
+  EMDB_CHECK(end > begin);  // the end of the file is a hole
+  return Range{static_cast<uint64_t>(begin), static_cast<size_t>(end - begin)};
 }
 
 void RingMemory::Write(uint64_t offset, std::string_view data) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -28,6 +29,13 @@ class RingMemory {
 
   absl::StatusOr<std::unique_ptr<RingMapping>> Map() const;
   size_t size() const { return size_; }
+
+  // The next range at or behind `offset` that may hold anything but zeros; none: all are zeros.
+  struct Range {
+    uint64_t offset;
+    size_t size;
+  };
+  std::optional<Range> NextUsed(uint64_t offset) const;
 
   // The range is within the memory.
   void Read(uint64_t offset, size_t size, char* out) const;

@@ -59,6 +59,15 @@ std::string SparseBytes::Read(uint64_t offset, size_t size) const {
   return out;
 }
 
+void SparseBytes::ForEachPiece(
+    absl::FunctionRef<void(uint64_t offset, std::string_view data)> visit) const {
+  for (size_t i = 0; i < chunks_.size(); ++i) {
+    const uint64_t offset = uint64_t{i} * kChunkBytes;
+    const uint64_t size = std::min<uint64_t>(kChunkBytes, size_ - offset);
+    if (chunks_[i].bytes() != nullptr) visit(offset, {chunks_[i].bytes(), size});
+  }
+}
+
 void SparseBytes::Write(uint64_t offset, std::string_view data) {
   if (data.empty()) return;
   size_ = std::max(size_, offset + data.size());

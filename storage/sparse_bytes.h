@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
+
 namespace emdb {
 
 class SparseBytes {
@@ -28,6 +30,10 @@ class SparseBytes {
   size_t Read(uint64_t offset, size_t size, char* out) const;
   std::string Read(uint64_t offset, size_t size) const;
   std::string ToString() const { return Read(0, static_cast<size_t>(size_)); }
+
+  // Calls visit(offset, data) for pieces, in order, that hold all that is not zero; each is at most
+  // 4096 bytes at a multiple of that.
+  void ForEachPiece(absl::FunctionRef<void(uint64_t offset, std::string_view data)> visit) const;
 
   // Makes the contents longer if needed; a gap reads as zeros.
   void Write(uint64_t offset, std::string_view data);

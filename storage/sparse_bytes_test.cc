@@ -4,6 +4,7 @@
 
 #include <random>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -45,6 +46,22 @@ TEST(SparseBytesTest, ZerosEqualHoles) {
   EXPECT_EQ(hole, zeros);
   zeros.Write(8191, "y");
   EXPECT_FALSE(hole == zeros);
+}
+
+TEST(SparseBytesTest, PiecesHoldAllButZeros) {
+  SparseBytes bytes;
+  bytes.Write(20'000, "far behind");
+  bytes.Write(0, "in front");
+  bytes.Resize(20'007);
+  SparseBytes copy;
+  copy.Resize(bytes.size());
+  size_t pieces = 0;
+  bytes.ForEachPiece([&](uint64_t offset, std::string_view data) {
+    ++pieces;
+    copy.Write(offset, data);
+  });
+  EXPECT_EQ(copy, bytes);
+  EXPECT_EQ(pieces, 2u);
 }
 
 TEST(SparseBytesTest, CopiesMayBeUsedByDifferentThreads) {

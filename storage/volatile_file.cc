@@ -1,6 +1,7 @@
 #include "storage/volatile_file.h"
 
 #include <algorithm>
+#include <set>
 #include <string>
 
 namespace emdb {
@@ -105,7 +106,14 @@ SparseBytes VolatileFile::AfterPowerCut(CrashChooser* chooser) const {
 
 void VolatileFile::ChooseRingPages(CrashChooser* chooser, SparseBytes* result) const {
   const SparseBytes newest = Newest();
-  for (uint64_t offset = 0; offset < newest.size(); offset += kRingPageBytes) {
+  // Most of a ring is zeros in both.
+  std::set<uint64_t> pages;
+  const auto note = [&](uint64_t offset, std::string_view) {
+    if (offset < newest.size()) pages.insert(offset / kRingPageBytes * kRingPageBytes);
+  };
+  newest.ForEachPiece(note);
+  durable_.ForEachPiece(note);
+  for (const uint64_t offset : pages) {
     const std::string page = newest.Read(offset, kRingPageBytes);
     std::string durable = durable_.Read(offset, kRingPageBytes);
     durable.resize(page.size());

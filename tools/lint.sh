@@ -4,20 +4,43 @@
 #
 #   tools/lint.sh                      all tracked files
 #   tools/lint.sh wal/wal.cc wal/*.h   these files, tracked or not
+#
+# clang-tidy takes some seconds a file. What it found clean is remembered, and passed over until the
+# file, something it includes, or .clang-tidy changes.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+# What clang-tidy found nothing in, kept from run to run: files named by the digest of all it saw.
+cache=${XDG_CACHE_HOME:-${HOME}/.cache}/emdb-lint
+export cache
+
 # Prints what clang-tidy says about file $1, and nothing if it finds nothing.
 # shellcheck disable=SC2317  # xargs calls it.
 tidy() {
-  local output
+  # Deeper, the analyzer takes four fifths of the time, in the standard library and in GoogleTest.
+  local analysis=c++-stdlib-inlining=false
+  [[ $1 != *_test.cc ]] || analysis=mode=shallow
   # A header on its own is C++ too, hence -xc++.
-  output=$(clang-tidy-14 --quiet "$1" -- -xc++ -std=c++20 -I. -Wno-pragma-once-outside-header \
-    2>&1) || {
+  local -r flags=(
+    -xc++ -std=c++20 -I. -Wno-pragma-once-outside-header
+    -Xclang -analyzer-config -Xclang "${analysis}"
+  )
+  local text digest output
+  # With all that is included, comments and macros; no text if that does not work, and then
+  # clang-tidy says why.
+  text=$(clang-14 "${flags[@]}" -E -C -dD "$1" 2>/dev/null) || text=
+  digest=$(
+    { clang-tidy-14 --version && cat .clang-tidy && echo "$1 ${flags[*]} ${text}"; } | sha256sum
+  )
+  digest=${digest%% *}
+  [[ -e ${cache}/${digest} ]] && return
+
+  output=$(clang-tidy-14 --quiet "$1" -- "${flags[@]}" 2>&1) || {
     grep -v ' warnings\? generated\.$' <<<"${output}"
     return 1
   }
+  touch "${cache}/${digest}"
 }
 export -f tidy
 
@@ -55,6 +78,7 @@ main() {
   fi
   if [[ ${#tidied[@]} -gt 0 ]]; then
     echo "clang-tidy: ${#tidied[@]} files"
+    mkdir -p "${cache}"
     # shellcheck disable=SC2016  # The inner shell expands it.
     printf '%s\0' "${tidied[@]}" |
       xargs -0 -n 1 -P "$(nproc)" bash -c 'tidy "$1"' tidy || failed=1
