@@ -192,8 +192,9 @@ absl::Status LogWriter::StartOver(uint64_t first_seq,
   absl::Status status = output_.StartOver(segment, header);
   mutex_.Lock();
   if (!status.ok()) {
-    // The error that counts is the first one; the next open removes what is left.
-    files_->Remove(segment->path()).IgnoreError();
+    // The error that counts is the first one; the next open removes what is left. If the name is
+    // that of the log already, the new segment is all there is.
+    if (segment->path() != files_->ActivePath()) files_->Remove(segment->path()).IgnoreError();
     return status;
   }
   // The last one's file had the name that the new one has now.

@@ -144,6 +144,21 @@ absl::StatusOr<std::unique_ptr<RingMapping>> MapBuffer(LogFiles* files, const Wa
   return buffer;
 }
 
+// Makes durable what `found` is known by, but for its tail: the process that made it may have
+// ended, or its sync have failed, before it was. What is done next is built upon it.
+absl::Status MakeFoundDurable(LogFiles* files, const FoundLog& found) {
+  if (!found.superseded.empty()) {
+    // Before those in front of it go: without its mark they would be missed. Written again, because
+    // after a sync that failed the next one may say OK and do nothing.
+    Segment* const first = found.segments.front().get();
+    EMDB_RETURN_IF_ERROR(first->WriteBlock());
+    EMDB_RETURN_IF_ERROR(first->Sync());
+  }
+  // Before other names change: if only those reached the disk, a segment that has its name from a
+  // rename would be gone, or the buffer not there.
+  return files->SyncDirectory();
+}
+
 // Goes on with `found`, of which this makes a log that can be appended to.
 absl::StatusOr<RecoveredLog> GoOn(LogFiles* files, const WalOptions& options, FoundLog* found) {
   // Before the repair, which may use their names.
@@ -199,6 +214,7 @@ uint64_t FirstCapacityBytes(const WalOptions& options) {
 
 absl::StatusOr<RecoveredLog> RecoverLog(LogFiles* files, const WalOptions& options,
                                         FoundLog found) {
+  EMDB_RETURN_IF_ERROR(MakeFoundDurable(files, found));
   if (found.segments.empty()) return CreateLog(files, found.listing, options);
   return GoOn(files, options, &found);
 }

@@ -1,10 +1,12 @@
 // RecoverLog: the second step of opening a log, behind FindLog: makes of what was found, or of
 // nothing, a log that can be appended to.
 //
-// A closed log is taken as it is. The tail of one that was not is made durable, since what was read
-// of it may have been in the page cache only, and followed by a new segment with a new random salt,
-// so that no byte behind the tail can ever be read as part of the log. The append buffer's file is
-// not touched before all that it held is durable, so a crash in here loses nothing.
+// What the log was found by is made durable first: names, and the mark of the first segment if
+// there are files in front of it. A closed log is then taken as it is. The tail of one that was not
+// is made durable, since what was read of it may have been in the page cache only, and followed by
+// a new segment with a new random salt, so that no byte behind the tail can ever be read as part of
+// the log. The append buffer's file is not touched before all that it held is durable, so a crash
+// in here loses nothing.
 
 #ifndef EMDB_WAL_RECOVERY_H_
 #define EMDB_WAL_RECOVERY_H_

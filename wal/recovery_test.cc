@@ -6,8 +6,10 @@
 #include <memory>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "storage/crash_chooser.h"
 #include "storage/fault_env.h"
 #include "wal/log_files.h"
 #include "wal/log_finder.h"
@@ -41,6 +43,36 @@ class RecoveryTest : public testing::Test {
     const auto wal = OpenLog(kPath, SmallLog(&env));
     AppendRecords(wal.get(), 0, records);
     return env.FullImage();
+  }
+
+  // Recovers the log on `env` as an earlier process left it, with what that had not synced, and
+  // checks that whatever a power cut leaves, behind any change of names on the way, is a log that
+  // ends at `next_seq`.
+  void ExpectEveryCutKeeps(FaultEnv* env, uint64_t next_seq) {
+    std::vector<DiskImage> images;
+    env->SetObserver([env, &images](const FaultEnv::TraceEntry& entry) {
+      const bool changes_names =
+          entry.op == FileOp::kCreate || entry.op == FileOp::kRename || entry.op == FileOp::kRemove;
+      if (!changes_names) return;
+      ExhaustiveChooser chooser;
+      do {
+        images.push_back(env->CrashImage(&chooser));
+      } while (chooser.Next());
+    });
+    {
+      const auto files = *LogFiles::Open(env, kPath);
+      const WalOptions options = SmallLog(env);
+      absl::StatusOr<FoundLog> found = FindLog(files.get(), options, nullptr);
+      ASSERT_OK(found.status());
+      ASSERT_OK(RecoverLog(files.get(), options, *std::move(found)).status());
+    }
+    env->SetObserver(nullptr);
+    for (const DiskImage& image : images) {
+      UseDisk(image);
+      const absl::StatusOr<FoundLog> found = FindLog(files_.get(), SmallLog(env_.get()), nullptr);
+      ASSERT_OK(found.status());
+      ASSERT_EQ(found->next_seq, next_seq);
+    }
   }
 
   std::unique_ptr<FaultEnv> env_;
@@ -105,8 +137,50 @@ TEST_F(RecoveryTest, ClosedLogIsTakenAsItIs) {
   EXPECT_TRUE(log.was_closed);
   EXPECT_EQ(log.next_seq, 20u);
   EXPECT_EQ(log.end_lsn, log.segments.back()->state().end_lsn);
-  // But for the buffer, which is mapped.
-  EXPECT_LE(env_->OperationCount(), 1u);
+  // But for a sync of the directory, and the buffer, which is mapped.
+  EXPECT_LE(env_->OperationCount(), 2u);
+}
+
+// A rotation that ended between its renames left the old segment's sealed name, not durable. It
+// must not be lost when the new segment gets the name that the old one then still has.
+TEST_F(RecoveryTest, NamesThatWereFoundAreDurableBeforeTheyAreBuiltUpon) {
+  FaultEnv env;
+  {
+    const auto wal = OpenLog(kPath, SmallLog(&env));
+    AppendRecords(wal.get(), 0, 10);
+    ASSERT_OK(wal->Flush());
+    env.AddRule(
+        {.matches = [](FileOp op, std::string_view) { return op == FileOp::kSyncDirectory; }});
+    ASSERT_OK(wal->Rotate().status());
+    ASSERT_FALSE(wal->TruncateBefore(0).ok());
+  }
+  env.ClearRules();
+  ASSERT_FALSE(env.FullImage().files.contains(kPath));
+  ExpectEveryCutKeeps(&env, 10);
+}
+
+// A truncation ended when it had marked the first segment, not durably. Those in front of it must
+// not go before the mark is durable.
+TEST_F(RecoveryTest, FirstMarkThatWasFoundIsDurableBeforeSegmentsAreRemoved) {
+  for (const bool drop_unsynced : {false, true}) {
+    FaultEnv env;
+    {
+      const auto wal = OpenLog(kPath, SmallLog(&env));
+      AppendRecords(wal.get(), 0, 10);
+      ASSERT_OK(wal->Rotate().status());
+      AppendRecords(wal.get(), 10, 20);
+      ASSERT_OK(wal->Flush());
+      FaultRule rule;
+      rule.matches = [](FileOp op, std::string_view) { return op == FileOp::kSyncData; };
+      rule.drop_unsynced = drop_unsynced;
+      env.AddRule(rule);
+      ASSERT_FALSE(wal->TruncateBefore(10).ok());
+    }
+    env.ClearRules();
+    ASSERT_FALSE(
+        FindLog(LogFiles::Open(&env, kPath)->get(), SmallLog(&env), nullptr)->superseded.empty());
+    ExpectEveryCutKeeps(&env, 20);
+  }
 }
 
 TEST_F(RecoveryTest, LeftoversAreRemoved) {

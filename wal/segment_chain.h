@@ -38,8 +38,9 @@ inline bool Replaces(const SegmentHeader& next, const SegmentHeader& old) {
 }
 
 // Makes `next`, whose first block is durable, the active segment in place of `old` (null: there is
-// none), whose frames are all durable. On return the names are durable, and `old` is marked as
-// sealed (which may not be durable). An error leaves the names in a state that opening understands.
+// none), whose frames are all durable, as are the names of the segments. On return the names are
+// durable, and `old` is marked as sealed (which may not be durable). An error leaves the names in a
+// state that opening understands.
 absl::Status InstallSegment(LogFiles* files, Segment* old, Segment* next);
 
 // The segments of a log on disk.

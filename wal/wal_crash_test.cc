@@ -10,6 +10,7 @@
 #include <iostream>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -88,10 +89,19 @@ std::vector<std::vector<Step>> Sessions() {
   };
 }
 
-// Lives on `env` until the power goes or all is done.
-Promise Live(FaultEnv* env, IoMode mode) {
+// A short one, with a rotation and a truncation.
+std::vector<std::vector<Step>> ShortSessions() {
+  return {
+      {Append(5), Flush(), Rotate(), Append(3), Flush(), TruncateBefore(5), Append(1)},
+      {Append(2), Flush(), Rotate(), Append(2), Rotate(), Append(1), Flush(), TruncateBefore(9)},
+  };
+}
+
+// Lives on `env` until the power goes, an operation fails or all is done.
+Promise Live(FaultEnv* env, IoMode mode,
+             const std::vector<std::vector<Step>>& sessions = Sessions()) {
   Promise promise;
-  for (const std::vector<Step>& steps : Sessions()) {
+  for (const std::vector<Step>& steps : sessions) {
     WalOptions options = SmallLog(env);
     options.io_mode = mode;
     absl::StatusOr<std::unique_ptr<Wal>> wal = Wal::Open(kPath, options);
@@ -161,6 +171,67 @@ void CrashRecovery(const DiskImage& image, const Promise& promise, IoMode mode) 
   }
 }
 
+// Decides about the first changes, those of names, by the bits of a number, and keeps all or
+// nothing of the rest.
+class NamesChooser final : public CrashChooser {
+ public:
+  NamesChooser(uint64_t kept, uint64_t changes, bool keeps_rest)
+      : kept_(kept), changes_left_(changes), keeps_rest_(keeps_rest) {}
+
+  uint32_t Choose(uint32_t n) override {
+    if (changes_left_ == 0) return keeps_rest_ ? n - 1 : 0;
+    --changes_left_;
+    const uint32_t kept = kept_ & 1;
+    kept_ >>= 1;
+    return kept;
+  }
+
+ private:
+  uint64_t kept_;
+  uint64_t changes_left_;
+  const bool keeps_rest_;
+};
+
+bool ChangesNames(FileOp op) {
+  return op == FileOp::kCreate || op == FileOp::kRename || op == FileOp::kRemove;
+}
+
+// How many changes of names are not durable on `env`, all of whose files are in one directory.
+uint64_t UnsyncedNames(const FaultEnv& env) {
+  uint64_t changes = 0;
+  bool has_buffer = false;
+  for (const FaultEnv::TraceEntry& entry : env.Trace()) {
+    if (!entry.ok) continue;
+    const bool creates_buffer = entry.op == FileOp::kMapRing && !has_buffer;
+    if (creates_buffer) has_buffer = true;
+    if (entry.op == FileOp::kSyncDirectory) changes = 0;
+    if (ChangesNames(entry.op) || creates_buffer) ++changes;
+  }
+  return changes;
+}
+
+// Opens the log on `env`. What a power cut may leave behind each change of names on the way.
+std::vector<DiskImage> ImagesOfRecovery(FaultEnv* env, IoMode mode) {
+  std::vector<DiskImage> images;
+  env->SetObserver([env, &images](const FaultEnv::TraceEntry& entry) {
+    if (!ChangesNames(entry.op)) return;
+    const uint64_t changes = UnsyncedNames(*env);
+    ASSERT_LE(changes, 10u);
+    for (uint64_t kept = 0; kept < uint64_t{1} << changes; ++kept) {
+      for (const bool keeps_rest : {false, true}) {
+        NamesChooser chooser(kept, changes, keeps_rest);
+        images.push_back(env->CrashImage(&chooser));
+      }
+    }
+  });
+  WalOptions options = SmallLog(env);
+  options.io_mode = mode;
+  const absl::StatusOr<std::unique_ptr<Wal>> wal = Wal::Open(kPath, options);
+  EXPECT_OK(wal.status());
+  env->SetObserver(nullptr);
+  return images;
+}
+
 class WalCrashTest : public testing::TestWithParam<IoMode> {};
 
 TEST_P(WalCrashTest, EveryOperationOfALife) {
@@ -191,6 +262,26 @@ TEST_P(WalCrashTest, EveryOperationOfARecovery) {
       ASSERT_NO_FATAL_FAILURE(CrashRecovery(image, promise, GetParam())) << "power cut at " << k;
     }
   }
+}
+
+// What a killed process had not synced is not durable when the next one finds it.
+TEST_P(WalCrashTest, EveryOperationOfARecoveryFromAKill) {
+  uint64_t kills = 0;
+  for (uint64_t k = 0;; ++k) {
+    FaultEnv env(kSeed);
+    FaultRule rule;
+    rule.matches = [](FileOp op, std::string_view) { return IsNumbered(op); };
+    rule.skip = k;
+    env.AddRule(rule);
+    const Promise promise = Live(&env, GetParam(), ShortSessions());
+    if (env.OperationCount() <= k) break;
+    ++kills;
+    env.ClearRules();
+    for (const DiskImage& image : ImagesOfRecovery(&env, GetParam())) {
+      ASSERT_NO_FATAL_FAILURE(ExpectKept(image, promise, GetParam())) << "killed at " << k;
+    }
+  }
+  EXPECT_GT(kills, 40u);
 }
 
 TEST_P(WalCrashTest, TruncationToASeqIsAllOrNothing) {

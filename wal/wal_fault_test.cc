@@ -174,6 +174,32 @@ TEST(WalFaultTest, RotateWithoutSpaceFailsAndChangesNothing) {
   ExpectRecords(wal.get(), 0, 20);
 }
 
+TEST(WalFaultTest, TruncationThatFailsLeavesTheOldLogOrTheNewOne) {
+  for (uint64_t k = 0;; ++k) {
+    FaultEnv env;
+    bool truncated = false;
+    {
+      const auto wal = OpenLog(kPath, SmallLog(&env));
+      AppendRecords(wal.get(), 0, 5);
+      ASSERT_OK(wal->Rotate().status());
+      AppendRecords(wal.get(), 5, 10);
+      ASSERT_OK(wal->Flush());
+      FaultRule rule = Fail(FileOp::kSyncDirectory, 1);
+      rule.matches = [](FileOp op, std::string_view) { return IsNumbered(op); };
+      rule.skip = k;
+      env.AddRule(rule);
+      truncated = wal->Truncate(1000).ok();
+    }
+    env.ClearRules();
+    const auto wal = OpenLog(kPath, SmallLog(&env));
+    ASSERT_NE(wal, nullptr) << k;
+    const bool is_new = wal->next_seq() == 1000;
+    ASSERT_TRUE(is_new || !truncated) << k;
+    ExpectRecords(wal.get(), is_new ? 1000 : 0, is_new ? 1000 : 10);
+    if (truncated) return;
+  }
+}
+
 // Runs a life on `env`; what was acknowledged as durable, and what may be there.
 struct Outcome {
   std::map<uint64_t, std::string> durable;
