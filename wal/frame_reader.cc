@@ -10,8 +10,9 @@
 namespace emdb {
 namespace {
 
-// Large enough that the device is read in long pieces, small enough for the processor's cache.
-constexpr uint64_t kWindowBytes = 1 << 20;
+// Large enough that the device is read in long pieces. Small because its memory is new: each page
+// of it is a page fault, which is what opening a log with few records would mostly consist of.
+constexpr uint64_t kWindowBytes = 256 << 10;
 
 }  // namespace
 
