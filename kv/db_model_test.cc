@@ -233,8 +233,13 @@ class Model {
   void TakeSnapshot() {
     if (snapshots_.size() >= 5) return DropSnapshot();
     auto held = std::make_unique<Held>();
-    held->pages = monitor_.PinDurable();
-    held->snapshot = db_->GetSnapshot();
+    OrderMonitor::Pages after;
+    // A checkpoint may become durable in between: the snapshot would not keep what was pinned.
+    do {
+      held->pages = monitor_.PinDurable();
+      held->snapshot = db_->GetSnapshot();
+      after = monitor_.PinDurable();
+    } while (held->pages != nullptr && *held->pages != *after);
     held->state = state_;
     snapshots_.push_back(std::move(held));
   }

@@ -45,9 +45,9 @@ TEST(SlicePolicyTest, ChangesSideBySideAreMerged) {
 
 TEST(SlicePolicyTest, DeletionsThatLeaveLittleAreMerged) {
   SlicePolicy::Node node = NodeWithSlices(0, 0);
-  node.record_bytes = 110;
+  node.record_bytes = 650;
   SlicePolicy::Changes changes = {
-      .records = 26000, .bytes = 26000 * 12, .touched_leaves = 400, .longest_key = 12};
+      .records = 5000, .bytes = 5000 * 12, .touched_leaves = 400, .longest_key = 12};
   EXPECT_EQ(SlicePolicy(node).Choose(changes), NodeAction::kAddSlice);
   changes.deletions = changes.records;
   EXPECT_EQ(SlicePolicy(node).Choose(changes), NodeAction::kMerge);
