@@ -33,6 +33,7 @@ PageStoreImpl::PageStoreImpl(std::unique_ptr<File> file, const PageStoreOptions&
                              const StoreHeader& header)
     : store_id_(header.store_id),
       read_only_(options.read_only),
+      slices_above_bytes_(options.slices_above_bytes.value_or(options.cache_size_bytes)),
       own_epoch_(options.epoch == nullptr ? std::make_unique<Epoch>() : nullptr),
       file_(std::move(file), header.page_size, header.store_id),
       cache_(&file_, options.cache_size_bytes,
@@ -167,12 +168,14 @@ absl::Status PageStoreImpl::WritePages(const MakeTree& make, PageWriter* writer,
                                        StoreHeader* header) {
   EMDB_ASSIGN_OR_RETURN(const PageId move_from, free_space_.EndToMove(shrink_));
   const uint64_t bytes = header_.key_bytes + header_.value_bytes;
-  TreeWriter tree_writer(TreeOf(header_),
-                         {.free_space = &free_space_,
-                          .writer = writer,
-                          .generation = header->generation,
-                          .move_from = move_from,
-                          .record_bytes = bytes / std::max<uint64_t>(header_.records, 1)});
+  TreeWriter tree_writer(
+      TreeOf(header_),
+      {.free_space = &free_space_,
+       .writer = writer,
+       .generation = header->generation,
+       .move_from = move_from,
+       .record_bytes = bytes / std::max<uint64_t>(header_.records, 1),
+       .may_add_slices = file_.OffsetOf(header_.used_pages) > slices_above_bytes_});
   EMDB_ASSIGN_OR_RETURN(const TreeBuilder::Root root, make(&tree_writer));
   const TreeWriter::Difference& difference = tree_writer.difference();
   header->root = root.ref;

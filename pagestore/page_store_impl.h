@@ -83,6 +83,7 @@ class PageStoreImpl {
 
   const StoreId store_id_;
   const bool read_only_;
+  const uint64_t slices_above_bytes_;
   const std::unique_ptr<Epoch> own_epoch_;  // null: the options had one
   PageFile file_;
   PageCache cache_;

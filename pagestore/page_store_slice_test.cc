@@ -106,6 +106,23 @@ TEST_F(PageStoreSliceTest, ScatteredChangesGoToSlicesAndAreRead) {
   ExpectModel();
 }
 
+TEST_F(PageStoreSliceTest, AStoreThatFitsInTheCacheHasNone) {
+  Checkpoint(Scattered(0));
+  EXPECT_GT(store_->stats().slice_records, 0u);
+  store_.reset();
+  PageStoreOptions options = SmallStoreOptions(&env_);
+  options.slices_above_bytes.reset();
+  options.cache_size_bytes = size_t{64} << 20;
+  absl::StatusOr<std::unique_ptr<PageStore>> store = PageStore::Open(kPath, options);
+  ASSERT_TRUE(store.ok()) << store.status();
+  store_ = *std::move(store);
+  // Everywhere, so that every node is folded.
+  Checkpoint(Scattered(0));
+  EXPECT_EQ(store_->stats().slice_records, 0u);
+  EXPECT_EQ(store_->stats().records, model_.size());
+  ExpectModel();
+}
+
 TEST_F(PageStoreSliceTest, TheNewestSliceDecides) {
   Checkpoint(Scattered(0));
   Checkpoint(Scattered(0));

@@ -9,6 +9,7 @@ PageStoreOptions SmallStoreOptions(Env* env) {
   PageStoreOptions options;
   options.env = env;
   options.cache_size_bytes = size_t{1} << 20;
+  options.slices_above_bytes = 0;
   options.store_id = StoreId{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
   return options;
 }

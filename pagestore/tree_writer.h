@@ -47,6 +47,7 @@ class TreeWriter {
     // Nodes at this page or behind it are written anew, wherever they may go.
     PageId move_from = UINT32_MAX;
     uint64_t record_bytes = 0;  // of a record of the tree, about
+    bool may_add_slices = false;
   };
   // How the merged tree differs in what the header counts.
   struct Difference {

@@ -26,8 +26,8 @@ absl::Status TreeWriter::MergeLeafParent(PageRef ref, const char* page, const Bo
 
 absl::StatusOr<NodeAction> TreeWriter::ChooseAction(PageRef ref, const char* page,
                                                     const Bounds& bounds) {
-  // A node that is kept would end the run in front of it, which is too small to be one.
-  if (rewrite_ || builder_.WantsNeighbour(1)) return NodeAction::kMerge;
+  // A node that is kept would end the run in front of it, which may be too small to be one.
+  if (!target_.may_add_slices || rewrite_ || builder_.WantsNeighbour(1)) return NodeAction::kMerge;
   EMDB_ASSIGN_OR_RETURN(const bool is_to_rewrite, IsToRewrite(ref, 1));
   const std::unique_ptr<ChangeSource> fork = is_to_rewrite ? nullptr : changes_->Fork();
   if (fork == nullptr) return NodeAction::kMerge;
