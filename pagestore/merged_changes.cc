@@ -4,11 +4,12 @@
 
 namespace emdb {
 
-MergedChanges::MergedChanges(const Tree& tree, const SliceList& slices, ChangeSource* newest,
-                             std::optional<std::string_view> upper, FreeSpace* free_space)
+MergedChanges::MergedChanges(const Tree& tree, absl::Span<const SliceRef> slices,
+                             ChangeSource* newest, std::optional<std::string_view> upper,
+                             FreeSpace* free_space)
     : file_(tree.file), newest_(newest), upper_(upper), free_space_(free_space) {
-  for (uint32_t i = 0; i < slices.size(); ++i) {
-    cursors_.emplace_back(SliceTree(tree, slices.at(i)));
+  for (const SliceRef& slice : slices) {
+    cursors_.emplace_back(SliceTree(tree, slice));
     cursors_.back().SeekToFirst();
     if (absl::Status s = cursors_.back().status(); !s.ok()) Fail(std::move(s));
   }

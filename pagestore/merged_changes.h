@@ -1,6 +1,6 @@
 // MergedChanges: what a checkpoint and a node's slices say together of each key: the newest change,
-// from the checkpoint's own changes down to the oldest slice, in key order. A change that a newer
-// one hides is dropped, and the pages of its large value, if it has one, are freed.
+// from the checkpoint's own changes down to the oldest of the slices, in key order. A change that a
+// newer one hides is dropped, and the pages of its large value, if it has one, are freed.
 //
 // For one thread.
 
@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "absl/types/span.h"
 #include "pagestore/change_source.h"
 #include "pagestore/free_space.h"
 #include "pagestore/page_format.h"
@@ -27,7 +28,7 @@ class MergedChanges : public ChangeSource {
  public:
   // Of `newest` only keys below `upper`, if there is one, are taken. All outlive it, the node's
   // page included.
-  MergedChanges(const Tree& tree, const SliceList& slices, ChangeSource* newest,
+  MergedChanges(const Tree& tree, absl::Span<const SliceRef> slices, ChangeSource* newest,
                 std::optional<std::string_view> upper, FreeSpace* free_space);
 
   bool Valid() const override { return valid_; }

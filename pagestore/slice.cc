@@ -37,15 +37,6 @@ SliceRef SliceList::at(uint32_t index) const {
   return {LoadPageRef(p), Load32(p + kPageRefSize), Load32(p + kPageRefSize + 4)};
 }
 
-SliceRef SliceList::total() const {
-  SliceRef total;
-  for (uint32_t i = 0; i < size(); ++i) {
-    total.pages += at(i).pages;
-    total.records += at(i).records;
-  }
-  return total;
-}
-
 std::string_view SliceFilter(const char* root) {
   const uint32_t begin = PagePositionField(root);
   return {root + begin, PageDataEndField(root) - begin};

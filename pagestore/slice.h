@@ -44,8 +44,6 @@ class SliceList {
     return (PageDataEndField(page_) - PagePositionField(page_)) / kSliceRefSize;
   }
   SliceRef at(uint32_t index) const;
-  // Sums over all of them.
-  SliceRef total() const;
 
  private:
   const char* page_;

@@ -16,6 +16,10 @@ constexpr uint64_t kMostShare = 75;
 // And looked at when there are this many; the rest of kMaxSlices is for changes that make several.
 constexpr uint32_t kLeastSlices = 7;
 constexpr uint32_t kMostSlices = 12;
+// Fewer are not worth writing again to have one in their place.
+constexpr uint32_t kLeastJoined = 4;
+// A slice of more of what the leaves have than one in this many is not small.
+constexpr uint32_t kSmallPart = 16;
 
 // Spreads the numbers of nodes over 0 to 255.
 uint32_t Spread(uint32_t number) { return number * uint32_t{0x9e3779b1} >> 24; }
@@ -29,9 +33,13 @@ SlicePolicy::SlicePolicy(const Node& node) : node_(node) {
   most_slices_ = static_cast<uint32_t>(kLeastSlices + place * (kMostSlices - kLeastSlices) / 255);
 }
 
+bool SlicePolicy::IsSmall(uint32_t slice_pages, uint32_t leaves) {
+  return slice_pages <= leaves / kSmallPart;
+}
+
 uint64_t SlicePolicy::MostBytes() const {
   // Without slices, merging is as good from there on even if every leaf is touched.
-  if (node_.slices == 0) return uint64_t{node_.leaves} * node_.page_size / kMergeRatio;
+  if (node_.slices.count == 0) return uint64_t{node_.leaves} * node_.page_size / kMergeRatio;
   return most_pages_ * node_.page_size;
 }
 
@@ -41,13 +49,13 @@ uint64_t SlicePolicy::MergedPages(const Changes& changes) const {
 }
 
 bool SlicePolicy::Fits(const Changes& changes, NodeAction action) const {
-  uint64_t slices = node_.slices;
+  uint64_t slices = node_.slices.count;
   uint64_t records = changes.records;
   uint64_t bytes = changes.bytes;
   if (action == NodeAction::kJoinSlices) {
-    slices = 0;
-    records += node_.slice_records;
-    bytes += uint64_t{node_.slice_pages} * node_.page_size;
+    slices -= node_.young.count;
+    records += node_.young.records;
+    bytes += uint64_t{node_.young.pages} * node_.page_size;
   }
   return slices + SliceBuilder::MostSlices(node_.page_size, records, bytes) <= node_.slice_room;
 }
@@ -57,15 +65,14 @@ NodeAction SlicePolicy::Choose(const Changes& changes) const {
   if (changes.records == 0 || changes.longest_key > SliceBuilder::kMaxKeySize) {
     return NodeAction::kMerge;
   }
-  if (node_.slices == 0 && MergedPages(changes) <= kMergeRatio * new_pages) {
+  if (node_.slices.count == 0 && MergedPages(changes) <= kMergeRatio * new_pages) {
     return NodeAction::kMerge;
   }
-  const uint64_t pages = node_.slice_pages + new_pages;
-  if (pages > most_pages_) return NodeAction::kMerge;
+  if (node_.slices.pages + new_pages > most_pages_) return NodeAction::kMerge;
   NodeAction action = NodeAction::kAddSlice;
-  if (node_.slices >= most_slices_) {
+  if (node_.slices.count >= most_slices_) {
     // Many small ones: with one in their place reads have less to look at, and folding can wait.
-    if (pages > most_pages_ / 2) return NodeAction::kMerge;
+    if (node_.young.count < kLeastJoined) return NodeAction::kMerge;
     action = NodeAction::kJoinSlices;
   }
   return Fits(changes, action) ? action : NodeAction::kMerge;

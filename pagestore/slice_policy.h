@@ -21,19 +21,23 @@ namespace emdb {
 enum class NodeAction {
   kMerge,      // into the leaves, with all slices
   kAddSlice,   // one more slice
-  kJoinSlices  // the changes and all slices become one slice
+  kJoinSlices  // the changes and the young slices become one slice
 };
 
 class SlicePolicy {
  public:
+  struct Slices {
+    uint32_t count = 0;
+    uint32_t pages = 0;
+    uint32_t records = 0;
+  };
   // The node, and what it has.
   struct Node {
     uint32_t page_size = 0;
     uint32_t leaves = 0;
-    uint32_t slice_room = 0;  // so many slices fit
-    uint32_t slices = 0;
-    uint32_t slice_pages = 0;
-    uint32_t slice_records = 0;
+    uint32_t slice_room = 0;    // so many slices fit
+    Slices slices;              // all of them
+    Slices young;               // the newest ones, as far as they are small: IsSmall
     uint64_t record_bytes = 0;  // of a record of its leaves, about
     uint32_t number = 0;        // any, the same until the node is folded
   };
@@ -48,6 +52,9 @@ class SlicePolicy {
 
   explicit SlicePolicy(const Node& node);
 
+  // Whether a slice is worth joining with others, in a node of so many leaves.
+  static bool IsSmall(uint32_t slice_pages, uint32_t leaves);
+
   // Changes of more bytes are merged in any case.
   uint64_t MostBytes() const;
   NodeAction Choose(const Changes& changes) const;
@@ -60,7 +67,7 @@ class SlicePolicy {
 
   const Node node_;
   uint64_t most_pages_ = 0;   // of all slices
-  uint32_t most_slices_ = 0;  // that are not joined yet
+  uint32_t most_slices_ = 0;  // then something is done about them
 };
 
 }  // namespace emdb

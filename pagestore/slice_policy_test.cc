@@ -10,13 +10,14 @@
 namespace emdb {
 namespace {
 
-SlicePolicy::Node NodeWithSlices(uint32_t slices, uint32_t pages_each) {
+SlicePolicy::Node NodeWithSlices(uint32_t count, uint32_t pages_each) {
+  constexpr uint32_t kLeaves = 400;
+  const SlicePolicy::Slices slices = {count, count * pages_each, count * pages_each * 50};
   return {.page_size = 8192,
-          .leaves = 400,
+          .leaves = kLeaves,
           .slice_room = kMaxSlices,
           .slices = slices,
-          .slice_pages = slices * pages_each,
-          .slice_records = slices * pages_each * 50,
+          .young = SlicePolicy::IsSmall(pages_each, kLeaves) ? slices : SlicePolicy::Slices(),
           .number = 77};
 }
 
@@ -68,6 +69,13 @@ TEST(SlicePolicyTest, FullNodesAreFolded) {
 
 TEST(SlicePolicyTest, ManySmallSlicesAreJoined) {
   EXPECT_EQ(SlicePolicy(NodeWithSlices(12, 3)).Choose(Scattered(100)), NodeAction::kJoinSlices);
+}
+
+TEST(SlicePolicyTest, SlicesThatAreNotSmallAreNotJoined) {
+  EXPECT_FALSE(SlicePolicy::IsSmall(26, 400));
+  SlicePolicy::Node node = NodeWithSlices(12, 3);
+  node.young = {3, 9, 450};  // the others had been joined
+  EXPECT_EQ(SlicePolicy(node).Choose(Scattered(100)), NodeAction::kMerge);
 }
 
 TEST(SlicePolicyTest, LongKeysAreMerged) {

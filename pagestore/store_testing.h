@@ -41,7 +41,8 @@ class MapChangeSource : public ChangeSource {
   const Changes::const_iterator end_;
 };
 
-// A small cache, slices however small the store is, and a store id that makes files the same from run to run.
+// A small cache, slices however small the store is, and a store id that makes files the same from
+// run to run.
 PageStoreOptions SmallStoreOptions(Env* env);
 
 absl::Status Apply(PageStore* store, uint64_t next_seq, const Changes& changes);

@@ -92,9 +92,9 @@ class TreeWriter {
   absl::StatusOr<std::vector<SliceRef>> WriteSlices(const Bounds& bounds);
   absl::Status WriteBufferedNode(const char* page, absl::Span<const SliceRef> slices,
                                  std::string_view lower);
-  // Runs `work` with the changes below `upper` and those of all slices of the page in place of
-  // changes_, then frees the slices.
-  absl::Status WithSlices(const char* page, std::optional<std::string_view> upper,
+  // Runs `work` with the changes below `upper` and those of the `count` newest slices of the page
+  // in place of changes_, then frees these slices.
+  absl::Status WithSlices(const char* page, uint32_t count, std::optional<std::string_view> upper,
                           absl::FunctionRef<absl::Status()> work);
   absl::Status FreeSlice(const SliceRef& slice);
   absl::Status MergeChildren(const InnerView& node, uint32_t level, const Bounds& bounds);

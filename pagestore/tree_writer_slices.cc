@@ -9,6 +9,29 @@
 #include "storage/status.h"
 
 namespace emdb {
+namespace {
+
+// Of the `count` newest slices.
+SlicePolicy::Slices SumOf(const SliceList& slices, uint32_t count) {
+  SlicePolicy::Slices sum;
+  sum.count = count;
+  for (uint32_t i = 0; i < count; ++i) {
+    sum.pages += slices.at(i).pages;
+    sum.records += slices.at(i).records;
+  }
+  return sum;
+}
+
+// How many of the newest slices of a node are small.
+uint32_t YoungSlices(const char* page) {
+  const SliceList slices(page);
+  const uint32_t leaves = InnerView(page).child_count();
+  uint32_t count = 0;
+  while (count < slices.size() && SlicePolicy::IsSmall(slices.at(count).pages, leaves)) ++count;
+  return count;
+}
+
+}  // namespace
 
 absl::Status TreeWriter::MergeLeafParent(PageRef ref, const char* page, const Bounds& bounds) {
   EMDB_ASSIGN_OR_RETURN(const NodeAction action, ChooseAction(ref, page, bounds));
@@ -34,13 +57,11 @@ absl::StatusOr<NodeAction> TreeWriter::ChooseAction(PageRef ref, const char* pag
 
   const InnerView node(page);
   const SliceList slices(page);
-  const SliceRef total = slices.total();
   const SlicePolicy policy({.page_size = tree_.file->page_size(),
                             .leaves = node.child_count(),
                             .slice_room = SliceRoom(page, tree_.file->page_size()),
-                            .slices = slices.size(),
-                            .slice_pages = total.pages,
-                            .slice_records = total.records,
+                            .slices = SumOf(slices, slices.size()),
+                            .young = SumOf(slices, YoungSlices(page)),
                             .record_bytes = target_.record_bytes,
                             .number = node.child(0).id});
   const SlicePolicy::Changes changes = CountChanges(fork.get(), node, bounds, policy.MostBytes());
@@ -73,9 +94,11 @@ absl::Status TreeWriter::FoldNode(const char* page, const Bounds& bounds) {
   if (rewrite_) {
     return tree_.file->Corruption(PageIdField(page), "a node with slices that no header counts");
   }
-  const uint64_t pages = node.child_count() + SliceList(page).total().pages;
+  const SliceList folded(page);
+  const uint64_t pages = node.child_count() + SumOf(folded, folded.size()).pages;
   fold_left_ -= std::min(fold_left_, pages);
-  return WithSlices(page, bounds.upper, [&] { return MergeChildren(node, 1, bounds); });
+  return WithSlices(page, SliceList(page).size(), bounds.upper,
+                    [&] { return MergeChildren(node, 1, bounds); });
 }
 
 absl::Status TreeWriter::AddSlices(const char* page, const Bounds& bounds) {
@@ -87,10 +110,13 @@ absl::Status TreeWriter::AddSlices(const char* page, const Bounds& bounds) {
 
 absl::Status TreeWriter::JoinSlices(const char* page, const Bounds& bounds) {
   std::vector<SliceRef> slices;
-  EMDB_RETURN_IF_ERROR(WithSlices(page, bounds.upper, [&]() -> absl::Status {
+  const uint32_t joined = YoungSlices(page);
+  EMDB_RETURN_IF_ERROR(WithSlices(page, joined, bounds.upper, [&]() -> absl::Status {
     EMDB_ASSIGN_OR_RETURN(slices, WriteSlices(bounds));
     return absl::OkStatus();
   }));
+  const SliceList old(page);
+  for (uint32_t i = joined; i < old.size(); ++i) slices.push_back(old.at(i));
   return WriteBufferedNode(page, slices, bounds.lower);
 }
 
@@ -120,9 +146,12 @@ absl::Status TreeWriter::WriteBufferedNode(const char* page, absl::Span<const Sl
   return builder_.AddSubtree(lower, ref, 1);
 }
 
-absl::Status TreeWriter::WithSlices(const char* page, std::optional<std::string_view> upper,
+absl::Status TreeWriter::WithSlices(const char* page, uint32_t count,
+                                    std::optional<std::string_view> upper,
                                     absl::FunctionRef<absl::Status()> work) {
-  const SliceList slices(page);
+  const SliceList list(page);
+  std::vector<SliceRef> slices;
+  for (uint32_t i = 0; i < count; ++i) slices.push_back(list.at(i));
   ChangeSource* const own = changes_;
   MergedChanges merged(tree_, slices, own, upper, target_.free_space);
   changes_ = &merged;
@@ -133,7 +162,7 @@ absl::Status TreeWriter::WithSlices(const char* page, std::optional<std::string_
   changes_done_ += merged.taken();
   EMDB_RETURN_IF_ERROR(status);
   EMDB_RETURN_IF_ERROR(merged.status());
-  for (uint32_t i = 0; i < slices.size(); ++i) EMDB_RETURN_IF_ERROR(FreeSlice(slices.at(i)));
+  for (const SliceRef& slice : slices) EMDB_RETURN_IF_ERROR(FreeSlice(slice));
   return absl::OkStatus();
 }
 
