@@ -222,5 +222,66 @@ TEST_P(DbCloseTest, IteratorsWalkWhileTheDbIsClosedAndDestroyed) {
   for (std::thread& thread : threads) thread.join();
 }
 
+// Stores that are closed with records in their log, and opened again.
+class DbCloseWithLogTest : public testing::Test {
+ protected:
+  DbCloseWithLogTest() {
+    options_.env = &env_;
+    options_.memtable_size = 4 << 20;
+    options_.cache_size = 1 << 20;
+  }
+
+  static std::string Value() { return std::string(1000, 'v'); }
+
+  void Open() { db_ = Db::Open(options_, kPath).value(); }
+  void OpenWith(int keys) {
+    Open();
+    for (int i = 0; i < keys; ++i) ASSERT_TRUE(db_->Put(KeyAt(i), Value()).ok());
+  }
+  void ExpectKeys(int keys) {
+    std::string value;
+    for (int i = 0; i < keys; ++i) {
+      ASSERT_TRUE(db_->Get(KeyAt(i), &value).ok()) << i;
+      ASSERT_EQ(value, Value()) << i;
+    }
+  }
+
+  FaultEnv env_;
+  Options options_;
+  std::unique_ptr<Db> db_;
+};
+
+TEST_F(DbCloseWithLogTest, AFewRecordsStayInTheLog) {
+  OpenWith(10);
+  const uint64_t next_seq = db_->GetStats().next_seq;
+  ASSERT_TRUE(db_->Close().ok());
+  Open();
+  EXPECT_EQ(db_->GetStats().recovered_records, next_seq);
+  ExpectKeys(10);
+}
+
+TEST_F(DbCloseWithLogTest, ManyAreCheckpointedSoThatTheNextOpenRedoesNone) {
+  OpenWith(1000);
+  ASSERT_TRUE(db_->Close().ok());
+  Open();
+  EXPECT_EQ(db_->GetStats().recovered_records, 0u);
+  EXPECT_EQ(db_->GetStats().memtable_records, 0u);
+  ExpectKeys(1000);
+}
+
+TEST_F(DbCloseWithLogTest, AFailedCheckpointIsReportedAndLosesNothing) {
+  OpenWith(1000);
+  env_.AddRule(
+      {.matches = [](FileOp op,
+                     std::string_view path) { return op == FileOp::kWrite && path == kPath; },
+       .error_number = 28});  // ENOSPC
+  EXPECT_EQ(db_->Close().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(db_->Close().code(), absl::StatusCode::kFailedPrecondition);
+  env_.ClearRules();
+  Open();
+  EXPECT_EQ(db_->GetStats().recovered_records, 1000u);
+  ExpectKeys(1000);
+}
+
 }  // namespace
 }  // namespace emdb

@@ -134,6 +134,8 @@ class DbImpl {
 
   absl::Status CheckpointEverything();
   absl::Status CloseParts();
+  // A checkpoint, if there is much in the log that is not in the page store.
+  absl::Status SpareNextOpenTheRedo();
 
   const Options options_;
   const std::shared_ptr<Env> own_env_;

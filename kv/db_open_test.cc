@@ -168,13 +168,14 @@ TEST_F(DbOpenTest, ALogLargerThanTheMemtablesIsCheckpointedWhileItIsReplayed) {
   constexpr int kKeys = 4000;
   const std::string value(1000, 'v');
   options_.memtable_size = 16 << 20;
+  DiskImage image;  // of a killed process
   {
     absl::StatusOr<std::unique_ptr<Db>> db = Open();
     ASSERT_TRUE(db.ok());
     for (int i = 0; i < kKeys; ++i) ASSERT_TRUE((*db)->Put("key" + std::to_string(i), value).ok());
     ASSERT_TRUE((*db)->Delete("key7").ok());
+    image = env_->FullImage();
   }
-  const DiskImage image = env_->FullImage();
   for (const bool read_only : {true, false}) {
     UseDisk(image);
     options_.memtable_size = 256 << 10;
@@ -226,15 +227,20 @@ TEST_F(DbOpenTest, DamageInARecordOfAClosedLogIsFoundBeforeAnythingIsChanged) {
 
 TEST_F(DbOpenTest, DamageBehindSeveralMemtablesOfRecordsIsFoundBeforeAnythingIsChanged) {
   options_.memtable_size = 16 << 20;
+  DiskImage image;  // of a killed process
   {
     absl::StatusOr<std::unique_ptr<Db>> db = Open();
     ASSERT_TRUE(db.ok());
     for (int i = 0; i < 3000; ++i) {
       ASSERT_TRUE((*db)->Put("key" + std::to_string(i), std::string(1000, 'v')).ok());
     }
-    ASSERT_TRUE((*db)->Put("last key", "value").ok());
+    ASSERT_TRUE((*db)->Put("last key", "value", {.sync = true}).ok());
+    // Its group has the witness that the other one was durable.
+    ASSERT_TRUE((*db)->Put("behind it", "value", {.sync = true}).ok());
+    image = env_->FullImage();
   }
-  const DiskImage image = Damaged(env_->FullImage(), kLogPath, "last key");
+  image = Damaged(std::move(image), kLogPath, "last key");
+  image = Damaged(std::move(image), std::string(kLogPath) + ".buffer", "last key");
   for (const size_t memtable_size : {256 << 10, 16 << 20}) {
     UseDisk(image);
     options_.memtable_size = memtable_size;

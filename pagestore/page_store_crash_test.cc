@@ -76,8 +76,7 @@ class SlicesWorkload : public Workload {
   }
 
   absl::Status Step(PageStore* store, size_t step) const override {
-    const absl::Status status =
-        step == kTidyStep ? store->Tidy().status() : Checkpoint(store, step);
+    absl::Status status = step == kTidyStep ? store->Tidy().status() : Checkpoint(store, step);
     if (!status.ok()) return status;
     EXPECT_EQ(store->stats().slice_records > 0, step % kTidyStep != 0) << step;
     return status;

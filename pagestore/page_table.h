@@ -6,7 +6,9 @@
 #ifndef EMDB_PAGESTORE_PAGE_TABLE_H_
 #define EMDB_PAGESTORE_PAGE_TABLE_H_
 
+#include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #include "pagestore/page_format.h"
@@ -35,7 +37,7 @@ class PageTable {
 
   PageTable() : blocks_(kBlocks) {}
   ~PageTable() {
-    for (size_t i = 0; i < kBlocks; ++i) delete[] blocks_[i].load(std::memory_order_relaxed);
+    for (size_t i = 0; i < blocks_end_; ++i) delete[] blocks_[i].load(std::memory_order_relaxed);
   }
   PageTable(const PageTable&) = delete;
   PageTable& operator=(const PageTable&) = delete;
@@ -56,6 +58,7 @@ class PageTable {
     Entry* block = slot.load(std::memory_order_relaxed);
     if (block == nullptr) {
       block = new Entry[kBlockSize]();
+      blocks_end_ = std::max(blocks_end_, size_t{id} / kBlockSize + 1);
       // Release: readers see the zeros.
       slot.store(block, std::memory_order_release);
     }
@@ -70,6 +73,7 @@ class PageTable {
 
   // Blocks are made when first needed: 4 bytes for each page of the file that was ever in memory.
   const ZeroedArray<std::atomic<Entry*>> blocks_;
+  size_t blocks_end_ = 0;  // behind them there are none
 };
 
 }  // namespace emdb

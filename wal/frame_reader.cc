@@ -16,8 +16,8 @@ constexpr uint64_t kWindowBytes = 256 << 10;
 
 }  // namespace
 
-FrameReader::FrameReader(const Segment* segment, const FrameRange& range)
-    : segment_(segment),
+FrameReader::FrameReader(const StreamSource* source, const FrameRange& range)
+    : source_(source),
       range_(range),
       lsn_(range.begin_lsn),
       seq_(range.seq),
@@ -25,7 +25,7 @@ FrameReader::FrameReader(const Segment* segment, const FrameRange& range)
       window_lsn_(range.begin_lsn) {}
 
 FrameReader::FrameReader(std::string_view bytes, const FrameRange& range)
-    : segment_(nullptr),
+    : source_(nullptr),
       range_(range),
       lsn_(range.begin_lsn),
       seq_(range.seq),
@@ -39,11 +39,11 @@ absl::Status FrameReader::Fill(uint64_t lsn, uint64_t size) {
   const bool inside = lsn >= window_lsn_ && lsn + size <= window_lsn_ + window_.size();
   if (inside) [[likely]]
     return absl::OkStatus();
-  EMDB_CHECK(segment_ != nullptr);
+  EMDB_CHECK(source_ != nullptr);
   const uint64_t want = std::min(std::max(size, kWindowBytes), range_.end_lsn - lsn);
   if (buffer_.size() < want) buffer_ = AlignedBuffer(want);
   window_ = {};
-  EMDB_RETURN_IF_ERROR(segment_->Read(lsn, want, buffer_.data()));
+  EMDB_RETURN_IF_ERROR(source_->Read(lsn, want, buffer_.data()));
   window_ = std::string_view(buffer_.data(), want);
   window_lsn_ = lsn;
   return absl::OkStatus();

@@ -1,7 +1,7 @@
-// FrameReader: reads the frames of one segment one after another, from its file or from memory, and
-// tells a frame that is intact and follows the one before from everything else.
+// FrameReader: reads the frames of one segment one after another, from where they are kept or from
+// memory, and tells a frame that is intact and follows the one before from everything else.
 //
-// Not thread safe; several readers of one segment do not disturb each other.
+// Not thread safe; several readers of one source do not disturb each other.
 
 #ifndef EMDB_WAL_FRAME_READER_H_
 #define EMDB_WAL_FRAME_READER_H_
@@ -14,7 +14,7 @@
 #include "absl/status/statusor.h"
 #include "storage/aligned_buffer.h"
 #include "wal/record_format.h"
-#include "wal/segment.h"
+#include "wal/stream_source.h"
 
 namespace emdb {
 
@@ -34,14 +34,14 @@ struct FrameRange {
 
 class FrameReader {
  public:
-  // Reads from the file of `segment`, which must outlive it.
-  FrameReader(const Segment* segment, const FrameRange& range);
+  // Reads from `source`, which has the range, and must outlive it.
+  FrameReader(const StreamSource* source, const FrameRange& range);
   // Reads from `bytes`, those of the range, which must outlive it.
   FrameReader(std::string_view bytes, const FrameRange& range);
 
   // Reads the next frame. False at the end of the range, or when no intact frame with the expected
   // seq is there: what was expected and found is then in problem(). An error is one of reading the
-  // file.
+  // source.
   absl::StatusOr<bool> Next(Frame* frame);
 
   // Reads the frame at `lsn` >= this->lsn() whatever its seq, without moving on; false if it is not
@@ -64,7 +64,7 @@ class FrameReader {
   const char* At(uint64_t lsn) const { return window_.data() + (lsn - window_lsn_); }
   absl::StatusOr<bool> ReadAt(uint64_t lsn, Frame* frame);
 
-  const Segment* const segment_;  // null: all is in the window
+  const StreamSource* const source_;  // null: all is in the window
   const FrameRange range_;
   uint64_t lsn_;
   uint64_t seq_;

@@ -13,6 +13,7 @@
 #include "storage/crc32c.h"
 #include "storage/fault_env.h"
 #include "wal/record_format.h"
+#include "wal/segment.h"
 
 namespace emdb {
 namespace {

@@ -23,10 +23,13 @@ LogPiece ClosedPiece(const FoundLog& log) {
   return {range, log.segments.back(), ""};
 }
 
-LogPiece TailPiece(const FoundLog& log, const TailScan::Part& part) {
-  if (!part.in_buffer) return {part.range, log.segments.back(), ""};
+absl::StatusOr<LogPiece> TailPiece(const FoundLog& log, const TailScan::Part& part) {
+  LogPiece piece = {part.range, log.segments.back(), ""};
+  if (!part.in_buffer) return piece;
   const uint64_t size = part.range.end_lsn - part.range.begin_lsn;
-  return {part.range, nullptr, std::string(log.buffer.View(part.range.begin_lsn, size))};
+  piece.segment = nullptr;
+  EMDB_ASSIGN_OR_RETURN(piece.bytes, log.buffer.Read(part.range.begin_lsn, size));
+  return piece;
 }
 
 absl::StatusOr<BufferImage> OpenBuffer(LogFiles* files, const LogFiles::Listing& listing) {
@@ -78,7 +81,6 @@ absl::Status TakeClosedEnd(const LogFiles& files, const WalRedo* redo, FoundLog*
 }
 
 absl::Status FindEnd(const WalRedo* redo, FoundLog* log) {
-  EMDB_RETURN_IF_ERROR(log->buffer.Load());
   const auto visit = [redo](uint64_t seq, std::string_view record) {
     const bool wanted = redo != nullptr && seq >= redo->from_seq;
     return wanted ? redo->visit(seq, record) : absl::OkStatus();
@@ -118,7 +120,7 @@ absl::StatusOr<FoundLog> FindLog(LogFiles* files, const WalOptions& options, con
   return log;
 }
 
-LogSnapshot SnapshotOf(const LogFiles& files, const FoundLog& found) {
+absl::StatusOr<LogSnapshot> SnapshotOf(const LogFiles& files, const FoundLog& found) {
   LogSnapshot snapshot;
   snapshot.path = files.ActivePath();
   snapshot.first_seq = found.segments.front()->header().first_seq;
@@ -127,7 +129,8 @@ LogSnapshot SnapshotOf(const LogFiles& files, const FoundLog& found) {
   }
   if (found.was_closed) snapshot.pieces.push_back(ClosedPiece(found));
   for (const TailScan::Part& part : found.tail.parts) {
-    snapshot.pieces.push_back(TailPiece(found, part));
+    EMDB_ASSIGN_OR_RETURN(LogPiece piece, TailPiece(found, part));
+    snapshot.pieces.push_back(std::move(piece));
   }
   return snapshot;
 }

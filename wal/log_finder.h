@@ -29,8 +29,8 @@ struct FoundLog {
   std::vector<std::string> superseded;            // files in front of them, left by a crash
   bool was_closed = false;  // and not used since: it ends where the last segment's state says
   uint64_t next_seq = 0;
-  TailScan tail;       // if it was not closed: of the last segment
-  BufferImage buffer;  // then loaded
+  TailScan tail;  // if it was not closed: of the last segment
+  BufferImage buffer;
 };
 
 // Finds the log of `files`; `redo`, if not null, visits its records. NotFound if there is none and
@@ -38,8 +38,8 @@ struct FoundLog {
 // Wal::Open.
 absl::StatusOr<FoundLog> FindLog(LogFiles* files, const WalOptions& options, const WalRedo* redo);
 
-// All that `found` holds. It stays as it is while nobody writes to the log.
-LogSnapshot SnapshotOf(const LogFiles& files, const FoundLog& found);
+// All that `found` holds; errors of reading. It stays as it is while nobody writes to the log.
+absl::StatusOr<LogSnapshot> SnapshotOf(const LogFiles& files, const FoundLog& found);
 
 }  // namespace emdb
 

@@ -34,7 +34,7 @@ absl::StatusOr<std::string> ReadWhatIsThere(Env* env, const std::string& path) {
 // it in the append buffer.
 class LogSalvager::Walk {
  public:
-  Walk(const BufferImage& buffer, uint64_t from_seq, Visitor visit, std::vector<LostPiece>* lost)
+  Walk(std::string_view buffer, uint64_t from_seq, Visitor visit, std::vector<LostPiece>* lost)
       : buffer_(buffer), from_seq_(from_seq), visit_(visit), lost_(lost) {}
 
   // Nothing was read yet.
@@ -138,8 +138,16 @@ class LogSalvager::Walk {
     if (in_file < room_.size()) {
       if (auto found = Decode(room_.substr(in_file), {salt, lsn}, min_seq, max_seq)) return found;
     }
-    const uint64_t in_buffer = std::min(buffer_.size(), stream_end_lsn_ - lsn);
-    return Decode(buffer_.View(lsn, in_buffer), {salt, lsn}, min_seq, max_seq);
+    return Decode(InBuffer(lsn), {salt, lsn}, min_seq, max_seq);
+  }
+
+  uint64_t buffer_bytes() const { return buffer_.size() / 2; }
+
+  // What the buffer would hold of the segment from `lsn` on.
+  std::string_view InBuffer(uint64_t lsn) const {
+    if (buffer_.empty()) return {};
+    return buffer_.substr(lsn & (buffer_bytes() - 1),
+                          std::min(buffer_bytes(), stream_end_lsn_ - lsn));
   }
 
   static std::optional<Found> Decode(std::string_view bytes, const FramePlace& place,
@@ -164,7 +172,7 @@ class LogSalvager::Walk {
   // Moves to the next intact frame behind the damage; false if there is none in the segment.
   bool FindNext() {
     const uint64_t end_lsn =
-        std::min(stream_end_lsn_, std::max(base_lsn_ + room_.size(), lsn_ + buffer_.size()));
+        std::min(stream_end_lsn_, std::max(base_lsn_ + room_.size(), lsn_ + buffer_bytes()));
     for (uint64_t lsn = lsn_ + kFrameAlignment; lsn + kFrameHeaderBytes <= end_lsn;
          lsn += kFrameAlignment) {
       for (const uint64_t salt : std::array{salt_, other_salt_}) {
@@ -192,7 +200,7 @@ class LogSalvager::Walk {
     behind_gap_ = true;
   }
 
-  const BufferImage& buffer_;
+  const std::string_view buffer_;  // twice
   const uint64_t from_seq_;
   const Visitor visit_;
   std::vector<LostPiece>* const lost_;
@@ -254,12 +262,13 @@ void LogSalvager::LoadBuffer(const std::string& path, bool is_there) {
                            "records may have been there"});
     return;
   }
-  absl::StatusOr<BufferImage> buffer = BufferImage::Open(env_, path);
-  const absl::Status status = buffer.ok() ? buffer->Load() : buffer.status();
-  if (status.ok()) {
-    buffer_ = *std::move(buffer);
+  const absl::StatusOr<BufferImage> image = BufferImage::Open(env_, path);
+  const absl::StatusOr<std::string> bytes =
+      image.ok() ? image->Read(0, image->size()) : absl::StatusOr<std::string>(image.status());
+  if (bytes.ok()) {
+    buffer_ = *bytes + *bytes;
   } else {
-    lost_files_.push_back({path, 0, absl::StrCat("the append buffer: ", status.message())});
+    lost_files_.push_back({path, 0, absl::StrCat("the append buffer: ", bytes.status().message())});
   }
 }
 

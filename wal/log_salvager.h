@@ -80,7 +80,7 @@ class LogSalvager {
   std::vector<Piece> pieces_;  // in the order of the log
   std::vector<LostPiece> lost_files_;
   std::optional<StoreId> store_id_;
-  BufferImage buffer_;
+  std::string buffer_;  // the append buffer twice, so that every part of its ring is in one piece
 };
 
 }  // namespace emdb

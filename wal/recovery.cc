@@ -1,7 +1,6 @@
 #include "wal/recovery.h"
 
 #include <algorithm>
-#include <cstring>
 #include <string>
 #include <utility>
 #include <vector>
@@ -90,7 +89,9 @@ class TailRepair {
     for (; lsn < end_lsn; lsn += kCopyBytes) {
       const size_t size = static_cast<size_t>(std::min(kCopyBytes, end_lsn - lsn));
       EMDB_RETURN_IF_ERROR(last->Read(lsn, size, buffer.data()));
-      for (size_t i = 0; i < count; ++i) Overlay(scan.parts[i], lsn, size, buffer.data());
+      for (size_t i = 0; i < count; ++i) {
+        EMDB_RETURN_IF_ERROR(Overlay(scan.parts[i], lsn, size, buffer.data()));
+      }
       EMDB_RETURN_IF_ERROR(last->Write(lsn, std::string_view(buffer.data(), size)));
     }
     // What was read may never have reached the disk, if a sync failed before the machine went down.
@@ -98,13 +99,12 @@ class TailRepair {
   }
 
   // Copies what `part` has in the buffer of [lsn, lsn + size) to `to`.
-  void Overlay(const TailScan::Part& part, uint64_t lsn, size_t size, char* to) const {
-    if (!part.in_buffer) return;
+  absl::Status Overlay(const TailScan::Part& part, uint64_t lsn, size_t size, char* to) const {
+    if (!part.in_buffer) return absl::OkStatus();
     const uint64_t begin = std::max(lsn, part.range.begin_lsn);
     const uint64_t end = std::min(lsn + size, part.range.end_lsn);
-    if (begin >= end) return;
-    const std::string_view bytes = buffer_.View(begin, end - begin);
-    std::memcpy(to + (begin - lsn), bytes.data(), bytes.size());
+    if (begin >= end) return absl::OkStatus();
+    return buffer_.Read(begin, end - begin, to + (begin - lsn));
   }
 
   // Makes the segment that holds `range`, which the process was killed before it could make.
@@ -117,7 +117,7 @@ class TailRepair {
                           MakeSegment(files_, options_, header, KeepsFirst(header, *log)));
     // A copy in aligned memory, for direct I/O.
     const AlignedBuffer copy(bytes);
-    std::memcpy(copy.data(), buffer_.View(range.begin_lsn, bytes).data(), bytes);
+    EMDB_RETURN_IF_ERROR(buffer_.Read(range.begin_lsn, bytes, copy.data()));
     EMDB_RETURN_IF_ERROR(segment->Write(range.begin_lsn, std::string_view(copy.data(), bytes)));
     EMDB_RETURN_IF_ERROR(segment->Sync());
     return Install(std::move(segment), log);

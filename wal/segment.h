@@ -26,10 +26,11 @@
 #include "storage/mutex.h"
 #include "wal/options.h"
 #include "wal/segment_format.h"
+#include "wal/stream_source.h"
 
 namespace emdb {
 
-class Segment {
+class Segment final : public StreamSource {
  public:
   enum class Access { kReadOnly, kBuffered, kDirect };
   static Access AccessFor(IoMode mode) {
@@ -59,8 +60,7 @@ class Segment {
   absl::Status ChangeState(const std::function<void(SegmentState*)>& change)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Reads bytes [lsn, lsn + size) of the stream, all inside of the segment.
-  absl::Status Read(uint64_t lsn, size_t size, char* to) const;
+  absl::Status Read(uint64_t lsn, size_t size, char* to) const override;
 
   // Overwrites bytes [begin, end) of the room with zeros, which must not hold a frame: later writes
   // there change no file-system metadata. Not synced.

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 #include <deque>
 #include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "storage/check.h"
 #include "storage/coding.h"
 #include "storage/status.h"
 
@@ -80,7 +80,7 @@ class Scanner {
   absl::StatusOr<bool> ScanBuffer(uint64_t segment_end_lsn) {
     const uint64_t size = std::min(buffer_.size(), segment_end_lsn - scan_.end_lsn);
     if (size == 0) return false;
-    FrameReader reader(buffer_.View(scan_.end_lsn, size), RangeTo(scan_.end_lsn + size));
+    FrameReader reader(&buffer_, RangeTo(scan_.end_lsn + size));
     return Take(&reader, true);
   }
 
@@ -188,27 +188,19 @@ absl::StatusOr<BufferImage> BufferImage::Open(Env* env, const std::string& path)
   return image;
 }
 
-absl::StatusOr<std::string> BufferImage::Read(uint64_t lsn, uint64_t size) const {
-  std::string bytes(size, '\0');
+absl::Status BufferImage::Read(uint64_t lsn, size_t size, char* to) const {
+  if (size == 0) return absl::OkStatus();
+  EMDB_CHECK(size <= size_);
   const uint64_t offset = lsn & (size_ - 1);
-  const uint64_t first = std::min(size, size_ - offset);
-  EMDB_RETURN_IF_ERROR(ReadFully(*file_, offset, first, bytes.data()));
-  EMDB_RETURN_IF_ERROR(ReadFully(*file_, 0, size - first, bytes.data() + first));
+  const size_t first = static_cast<size_t>(std::min<uint64_t>(size, size_ - offset));
+  EMDB_RETURN_IF_ERROR(ReadFully(*file_, offset, first, to));
+  return first == size ? absl::OkStatus() : ReadFully(*file_, 0, size - first, to + first);
+}
+
+absl::StatusOr<std::string> BufferImage::Read(uint64_t lsn, size_t size) const {
+  std::string bytes(size, '\0');
+  EMDB_RETURN_IF_ERROR(Read(lsn, size, bytes.data()));
   return bytes;
-}
-
-absl::Status BufferImage::Load() {
-  doubled_.resize(2 * size_);
-  if (size_ == 0) return absl::OkStatus();
-  EMDB_RETURN_IF_ERROR(ReadFully(*file_, 0, size_, doubled_.data()));
-  std::memcpy(doubled_.data() + size_, doubled_.data(), size_);
-  return absl::OkStatus();
-}
-
-std::string_view BufferImage::View(uint64_t lsn, uint64_t size) const {
-  if (doubled_.empty()) return {};
-  const std::string_view all = doubled_;
-  return all.substr(lsn & (size_ - 1), size);
 }
 
 absl::StatusOr<bool> ContinuesBehind(const Segment& closed, const BufferImage& buffer) {

@@ -12,7 +12,6 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -21,11 +20,13 @@
 #include "wal/frame_reader.h"
 #include "wal/options.h"
 #include "wal/segment.h"
+#include "wal/stream_source.h"
 
 namespace emdb {
 
-// What the append buffer's file held when the log was opened.
-class BufferImage {
+// What the append buffer's file held when the log was opened, as a part of the stream: any part of
+// size() bytes, whether they ever held that one or not.
+class BufferImage final : public StreamSource {
  public:
   // An image of nothing: no bytes of it are ever valid.
   BufferImage() = default;
@@ -33,18 +34,13 @@ class BufferImage {
   static absl::StatusOr<BufferImage> Open(Env* env, const std::string& path);
 
   uint64_t size() const { return size_; }
-  // Reads the bytes where [lsn, lsn + size) of the stream would be; size <= size().
-  absl::StatusOr<std::string> Read(uint64_t lsn, uint64_t size) const;
-
-  // Reads all of it, for View.
-  absl::Status Load();
   // The bytes where [lsn, lsn + size) of the stream would be; size <= size().
-  std::string_view View(uint64_t lsn, uint64_t size) const;
+  absl::Status Read(uint64_t lsn, size_t size, char* to) const override;
+  absl::StatusOr<std::string> Read(uint64_t lsn, size_t size) const;
 
  private:
   std::unique_ptr<File> file_;
   uint64_t size_ = 0;
-  std::string doubled_;  // all, twice, one behind the other, so that every view is in one piece
 };
 
 struct TailScan {
@@ -69,8 +65,8 @@ struct TailScan {
 // names: the log was used after it had been closed.
 absl::StatusOr<bool> ContinuesBehind(const Segment& closed, const BufferImage& buffer);
 
-// Scans the tail of `last`, the last segment on disk; `buffer` is loaded. DataLoss, naming file,
-// offset and seq, if it is damaged. `visit` is called for each record of the tail, in order, before
+// Scans the tail of `last`, the last segment on disk. DataLoss, naming file, offset and seq, if it
+// is damaged. `visit` is called for each record of the tail, in order, before
 // it is known whether the tail is damaged; an error of it ends the scan.
 absl::StatusOr<TailScan> ScanTail(const Segment& last, const BufferImage& buffer, WalVisitor visit);
 

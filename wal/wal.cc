@@ -94,7 +94,7 @@ absl::StatusOr<std::unique_ptr<Wal>> Wal::OpenLog(std::string path, const WalOpt
   impl->recovery = ReportOf(found);
   if (options.read_only) {
     impl->store_id = found.segments.back()->header().store_id;
-    impl->snapshot = SnapshotOf(*impl->files, found);
+    EMDB_ASSIGN_OR_RETURN(impl->snapshot, SnapshotOf(*impl->files, found));
     impl->next_seq = found.next_seq;
   } else {
     EMDB_ASSIGN_OR_RETURN(RecoveredLog log,
