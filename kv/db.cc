@@ -90,6 +90,10 @@ absl::Status Db::Get(std::string_view key, std::string* value, const ReadOptions
   return impl_->Get(key, value, options);
 }
 
+absl::Status Db::Get(std::string_view key, PinnedValue* value, const ReadOptions& options) const {
+  return impl_->Get(key, value, options);
+}
+
 std::vector<absl::Status> Db::MultiGet(absl::Span<const std::string_view> keys,
                                        std::vector<std::string>* values,
                                        const ReadOptions& options) const {

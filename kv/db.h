@@ -42,6 +42,7 @@
 #include "kv/snapshot.h"
 #include "kv/stats.h"
 #include "kv/write_batch.h"
+#include "pagestore/pinned_value.h"
 
 namespace emdb {
 
@@ -75,6 +76,8 @@ class Db {
   // Copies the value to *value, reusing its memory. NotFound, without a message, if the key is not
   // there.
   absl::Status Get(std::string_view key, std::string* value, const ReadOptions& options = {}) const;
+  // The same without a copy, where that is possible: see pinned_value.h.
+  absl::Status Get(std::string_view key, PinnedValue* value, const ReadOptions& options = {}) const;
   // All from one state. (*values)[i] is set where the i-th status is OK.
   std::vector<absl::Status> MultiGet(absl::Span<const std::string_view> keys,
                                      std::vector<std::string>* values,

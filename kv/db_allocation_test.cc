@@ -76,6 +76,19 @@ TEST_F(DbAllocationTest, NoneFromTheTree) {
   EXPECT_EQ(AllocationsOfGets(1, false), 0u);
 }
 
+TEST_F(DbAllocationTest, NoneForAPinnedValue) {
+  ASSERT_TRUE(db_->Checkpoint().ok());
+  PinnedValue value;
+  ASSERT_TRUE(db_->Get(Key(0), &value).ok());
+  const std::string found = Key(2);
+  const std::string missing = Key(1);
+  const uint64_t before = allocations;
+  const bool is_found = db_->Get(found, &value).ok() && value.is_pinned();
+  const bool is_missing = absl::IsNotFound(db_->Get(missing, &value));
+  EXPECT_EQ(allocations, before);
+  EXPECT_TRUE(is_found && is_missing);
+}
+
 TEST_F(DbAllocationTest, NoneFromTheTreeBehindAMemtable) {
   ASSERT_TRUE(db_->Checkpoint().ok());
   for (int i = 10'000; i < 12'000; ++i) ASSERT_TRUE(db_->Put(Key(i), "other").ok());

@@ -80,7 +80,9 @@ class DbImpl {
   absl::Status Write(const Encoded& batch, bool sync);
   void WriteAsync(const Encoded& batch, std::function<void(const absl::Status&)> done);
 
-  absl::Status Get(std::string_view key, std::string* value, const ReadOptions& options);
+  // Value: std::string or PinnedValue.
+  template <typename Value>
+  absl::Status Get(std::string_view key, Value* value, const ReadOptions& options);
   std::vector<absl::Status> MultiGet(absl::Span<const std::string_view> keys,
                                      std::vector<std::string>* values, const ReadOptions& options);
   std::unique_ptr<Iterator> NewIterator(const ReadOptions& options);
@@ -120,11 +122,11 @@ class DbImpl {
   absl::Status AwaitDurable(uint64_t seq, const Encoded& batch, Memtable* memtable);
 
   // Reads.
-  absl::Status Lookup(const ReadState& state, uint64_t seq, std::string_view key,
-                      std::string* value) const;
+  absl::Status Lookup(const ReadPoint& point, std::string_view key, std::string* value) const;
+  absl::Status Lookup(const ReadPoint& point, std::string_view key, PinnedValue* value) const;
   // What the memtables say of `key`: OK, NotFound, or nothing.
-  std::optional<absl::Status> LookupInMemory(const ReadState& state, uint64_t seq,
-                                             std::string_view key, std::string* value) const;
+  static std::optional<absl::Status> LookupInMemory(const ReadState& state, uint64_t seq,
+                                                    std::string_view key, std::string* value);
   // Under a guard of states_. FailedPrecondition if closed; InvalidArgument for a snapshot that is
   // not of this Db.
   absl::Status FindReadPoint(const ReadOptions& options, ReadPoint* point) const;

@@ -21,7 +21,7 @@ namespace emdb {
 class DbIterator final : public Iterator {
  public:
   // With the page store, since it reads on its own, outside of every call of the Db.
-  DbIterator(std::shared_ptr<DbLife> life, DbPin::Store store,
+  DbIterator(std::shared_ptr<DbLife> life, std::shared_ptr<PageStore> store,
              std::shared_ptr<const ReadState> state, uint64_t seq_limit,
              MergingIterator::Bounds bounds)
       : pin_(std::move(life), std::move(store), std::move(state)),

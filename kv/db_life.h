@@ -15,7 +15,6 @@
 #include "absl/status/status.h"
 #include "kv/read_state.h"
 #include "pagestore/page_store.h"
-#include "storage/env.h"
 
 namespace emdb {
 
@@ -47,14 +46,9 @@ class DbLife {
 
 class DbPin {
  public:
-  // What the page store is, and what it needs.
-  struct Store {
-    std::shared_ptr<Env> own_env;  // of a database in memory
-    std::shared_ptr<PageStore> pages;
-  };
-
-  // With an empty `store` the state is kept, but can be read only while the Db is open.
-  DbPin(std::shared_ptr<DbLife> life, Store store, std::shared_ptr<const ReadState> state)
+  // Without a `store` the state is kept, but can be read only while the Db is open.
+  DbPin(std::shared_ptr<DbLife> life, std::shared_ptr<PageStore> store,
+        std::shared_ptr<const ReadState> state)
       : life_(std::move(life)), store_(std::move(store)), state_(std::move(state)) {
     counter().fetch_add(1, std::memory_order_relaxed);
   }
@@ -70,11 +64,11 @@ class DbPin {
 
  private:
   std::atomic<uint64_t>& counter() const {
-    return store_.pages != nullptr ? life_->store_pins_ : life_->state_pins_;
+    return store_ != nullptr ? life_->store_pins_ : life_->state_pins_;
   }
 
   const std::shared_ptr<DbLife> life_;
-  const Store store_;
+  const std::shared_ptr<PageStore> store_;
   const std::shared_ptr<const ReadState> state_;
 };
 

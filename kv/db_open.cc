@@ -15,6 +15,14 @@
 #include "storage/status.h"
 
 namespace emdb {
+namespace {
+
+// A page store, and with it its own env, if it has one.
+std::shared_ptr<PageStore> Share(std::unique_ptr<PageStore> store, std::shared_ptr<Env> own_env) {
+  return {store.release(), [env = std::move(own_env)](PageStore* owned) { delete owned; }};
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<DbImpl>> DbImpl::Open(const Options& options,
                                                      std::string_view path) {
@@ -69,7 +77,7 @@ DbImpl::DbImpl(Parts parts)
       recovery_nanos_(parts.recovery_nanos),
       always_durable_(parts.options.flush_policy.kind() == FlushPolicy::Kind::kOnEachWrite),
       lock_(std::move(parts.lock)),
-      store_(std::move(parts.store)),
+      store_(Share(std::move(parts.store), own_env_)),
       log_(std::move(parts.wal)),
       queue_(&log_, log_.next_seq()),
       active_(parts.redone.state.active.get()),

@@ -46,7 +46,7 @@ class FailedIterator : public Iterator {
 }  // namespace
 
 std::optional<absl::Status> DbImpl::LookupInMemory(const ReadState& state, uint64_t seq,
-                                                   std::string_view key, std::string* value) const {
+                                                   std::string_view key, std::string* value) {
   const auto probe = [&](const Memtable& table) {
     if (table.empty()) return Memtable::Lookup::kAbsent;
     std::string_view found;
@@ -62,11 +62,21 @@ std::optional<absl::Status> DbImpl::LookupInMemory(const ReadState& state, uint6
   return result == Memtable::Lookup::kFound ? absl::OkStatus() : NotFound();
 }
 
-absl::Status DbImpl::Lookup(const ReadState& state, uint64_t seq, std::string_view key,
+absl::Status DbImpl::Lookup(const ReadPoint& point, std::string_view key,
                             std::string* value) const {
-  if (std::optional<absl::Status> known = LookupInMemory(state, seq, key, value))
+  if (std::optional<absl::Status> known = LookupInMemory(*point.state, point.seq, key, value))
     return *std::move(known);
-  return state.tree.Get(key, value);
+  return point.state->tree.Get(key, value);
+}
+
+absl::Status DbImpl::Lookup(const ReadPoint& point, std::string_view key,
+                            PinnedValue* value) const {
+  std::string* const copy = value->StartCopy();
+  if (std::optional<absl::Status> known = LookupInMemory(*point.state, point.seq, key, copy))
+    return *std::move(known);
+  absl::Status status = point.state->tree.Get(key, value);
+  if (value->is_pinned()) value->KeepAlive(store_);
+  return status;
 }
 
 absl::Status DbImpl::CheckSnapshot(const Snapshot& snapshot) const {
@@ -100,7 +110,8 @@ DbImpl::HeldReadPoint DbImpl::HoldNewest() const {
   return held;
 }
 
-absl::Status DbImpl::Get(std::string_view key, std::string* value, const ReadOptions& options) {
+template <typename Value>
+absl::Status DbImpl::Get(std::string_view key, Value* value, const ReadOptions& options) {
   if (absl::Status s = CheckKey(key); !s.ok()) return s;
   Statistics::Shard& shard = statistics_.shard();
   const bool timed = shard.Count(&shard.gets) % Statistics::kSampling == 0;
@@ -110,12 +121,15 @@ absl::Status DbImpl::Get(std::string_view key, std::string* value, const ReadOpt
     EpochGuard guard(states_.epoch());
     ReadPoint point;
     if (absl::Status s = FindReadPoint(options, &point); !s.ok()) return s;
-    result = Lookup(*point.state, point.seq, key, value);
+    result = Lookup(point, key, value);
   }
   if (result.ok()) shard.Count(&shard.gets_found);
   if (timed) shard.get_latency.Record(env_->NowNanos() - start);
   return result;
 }
+
+template absl::Status DbImpl::Get(std::string_view, std::string*, const ReadOptions&);
+template absl::Status DbImpl::Get(std::string_view, PinnedValue*, const ReadOptions&);
 
 std::vector<absl::Status> DbImpl::MultiGet(absl::Span<const std::string_view> keys,
                                            std::vector<std::string>* values,
@@ -165,8 +179,8 @@ std::unique_ptr<Iterator> DbImpl::NewIterator(const ReadOptions& options) {
   shard.Count(&shard.iterators);
   MergingIterator::Bounds bounds{std::string(options.lower_bound),
                                  std::string(options.upper_bound)};
-  return std::make_unique<DbIterator>(life_, DbPin::Store{own_env_, store_}, std::move(held.state),
-                                      held.seq, std::move(bounds));
+  return std::make_unique<DbIterator>(life_, store_, std::move(held.state), held.seq,
+                                      std::move(bounds));
 }
 
 Snapshot DbImpl::GetSnapshot() {
@@ -174,7 +188,7 @@ Snapshot DbImpl::GetSnapshot() {
   Snapshot snapshot;
   if (!pass) return snapshot;
   HeldReadPoint held = HoldNewest();
-  auto pin = std::make_shared<DbPin>(life_, DbPin::Store(), std::move(held.state));
+  auto pin = std::make_shared<DbPin>(life_, nullptr, std::move(held.state));
   snapshot.life_ = life_;
   snapshot.state_ = std::shared_ptr<const ReadState>(pin, pin->state());
   snapshot.seq_ = held.seq;

@@ -27,10 +27,11 @@ class StoreOpener {
   absl::StatusOr<StoreFiles> Open() {
     EMDB_RETURN_IF_ERROR(LockStoreFile());
     EMDB_ASSIGN_OR_RETURN(const uint64_t size, StoreFileSize());
-    const absl::Status header = size == 0 ? absl::NotFoundError("") : ReadStoreHeader();
+    absl::StatusOr<std::unique_ptr<PageStore>> store = absl::NotFoundError("");
+    if (size > 0) store = PageStore::Open(path_, StoreOptions(std::nullopt));
     // Also of a file of zeros: the power may go when the first header has given it a size, and no
     // bytes yet.
-    if (absl::IsNotFound(header)) {
+    if (absl::IsNotFound(store.status())) {
       EMDB_RETURN_IF_ERROR(MakeStore());
       return std::move(files_);
     }
@@ -38,24 +39,18 @@ class StoreOpener {
       return absl::AlreadyExistsError(
           absl::StrCat(path_, ": the store exists, and error_if_exists is set"));
     }
-    if (!header.ok()) return Remake(header);
+    if (!store.ok()) return Remake(store.status());
+    files_.store = *std::move(store);
     EMDB_RETURN_IF_ERROR(OpenLog());
-    EMDB_ASSIGN_OR_RETURN(files_.store, PageStore::Open(path_, StoreOptions(std::nullopt)));
+    // Nothing can be refused any more. A store without a checkpoint may not be on the disk yet, and
+    // would be missed; of another one an older state would be found, from which the log goes on.
+    if (!options_.read_only && files_.store->next_seq() == 0) {
+      EMDB_RETURN_IF_ERROR(files_.store->EnsureDurable());
+    }
     return std::move(files_);
   }
 
  private:
-  // Without changing a byte: what does not fit together is left as it was found.
-  absl::Status ReadStoreHeader() {
-    PageStoreOptions options = StoreOptions(std::nullopt);
-    options.read_only = true;
-    options.cache_size_bytes = size_t{1} << 20;  // no page is read
-    EMDB_ASSIGN_OR_RETURN(std::unique_ptr<PageStore> store, PageStore::Open(path_, options));
-    store_id_ = store->store_id();
-    store_next_seq_ = store->next_seq();
-    return store->Close();
-  }
-
   PageStoreOptions StoreOptions(std::optional<StoreId> create_with_id) const {
     PageStoreOptions options;
     options.create_if_missing = create_with_id.has_value();
@@ -177,7 +172,8 @@ class StoreOpener {
 
   absl::Status OpenLog() {
     WalOptions log_options = LogOptions();
-    log_options.store_id = store_id_;
+    log_options.store_id = files_.store->store_id();
+    const uint64_t store_next_seq = files_.store->next_seq();
     const auto visit = [this](uint64_t seq, std::string_view record) {
       absl::Status status = redo_(seq, record);
       if (status.ok()) [[likely]]
@@ -186,16 +182,16 @@ class StoreOpener {
       return Annotate(status, where);
     };
     absl::StatusOr<std::unique_ptr<Wal>> wal =
-        Wal::Open(log_path_, log_options, {.from_seq = store_next_seq_, .visit = visit});
+        Wal::Open(log_path_, log_options, {.from_seq = store_next_seq, .visit = visit});
     if (absl::IsNotFound(wal.status())) {
       return absl::DataLossError(absl::StrCat(log_path_, ": the log of the store ", path_,
                                               " is missing; what was written from seq ",
-                                              store_next_seq_, " on is in it: restore it"));
+                                              store_next_seq, " on is in it: restore it"));
     }
     if (absl::IsOutOfRange(wal.status())) {
       return absl::DataLossError(absl::StrCat(
           wal.status().message(), ": the store ", path_, " has everything below seq ",
-          store_next_seq_, ": segments are missing or cut, or one of the two is an old copy; ",
+          store_next_seq, ": segments are missing or cut, or one of the two is an old copy; ",
           "restore them"));
     }
     if (!wal.ok()) return wal.status();
@@ -208,9 +204,6 @@ class StoreOpener {
   const std::string& path_;
   const WalVisitor redo_;
   const std::string log_path_;
-  // Of the store's header.
-  StoreId store_id_{};
-  uint64_t store_next_seq_ = 0;
   StoreFiles files_;
 };
 

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "pagestore/node.h"
 #include "pagestore/page_cache.h"
+#include "pagestore/page_pin.h"
 #include "pagestore/tree.h"
 #include "storage/epoch.h"
 
@@ -35,6 +36,9 @@ class NodeReader {
       return WrongLevel(ref.id);
     return page;
   }
+
+  // Pins `page`, what the last Read returned; there is no Read after it.
+  PagePin Pin(const char* page) { return guard_ ? tree_.cache->PinFound(page) : std::move(pin_); }
 
  private:
   absl::StatusOr<const char*> Load(PageRef ref, uint32_t level) {

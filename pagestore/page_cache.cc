@@ -15,23 +15,6 @@ constexpr uint32_t kSmallShare = 10;
 
 }  // namespace
 
-PagePin& PagePin::operator=(PagePin&& other) noexcept {
-  if (this == &other) return *this;
-  Reset();
-  data_ = std::exchange(other.data_, nullptr);
-  pins_ = std::exchange(other.pins_, nullptr);
-  buffer_ = std::move(other.buffer_);
-  return *this;
-}
-
-void PagePin::Reset() {
-  // Release: our reads of the frame are done before it can get other bytes.
-  if (pins_ != nullptr) pins_->fetch_sub(1, std::memory_order_release);
-  pins_ = nullptr;
-  data_ = nullptr;
-  buffer_ = AlignedBuffer();
-}
-
 PageCache::PageCache(const PageFile* file, size_t size_bytes, Epoch* epoch)
     : file_(file),
       epoch_(epoch),
@@ -55,6 +38,8 @@ PagePin PageCache::PinFrame(uint32_t frame) const {
   pin.pins_ = &pins_[frame];
   return pin;
 }
+
+PagePin PageCache::PinFound(const char* page) const { return PinFrame(arena_.IndexOf(page)); }
 
 PagePin PageCache::Pin(PageId id, Use use) const {
   // The guard keeps the frame from being taken between the lookup and the pin; whoever wants to

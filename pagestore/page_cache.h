@@ -37,33 +37,14 @@
 #include "pagestore/frame_queue.h"
 #include "pagestore/page_file.h"
 #include "pagestore/page_format.h"
+#include "pagestore/page_pin.h"
 #include "pagestore/page_table.h"
 #include "pagestore/zeroed_array.h"
-#include "storage/aligned_buffer.h"
 #include "storage/epoch.h"
 #include "storage/mutex.h"
 #include "storage/thread_ordinal.h"
 
 namespace emdb {
-
-// Keeps one page readable. Movable; outlives neither the cache nor the pinned generation.
-class PagePin {
- public:
-  PagePin() = default;
-  PagePin(PagePin&& other) noexcept { *this = std::move(other); }
-  PagePin& operator=(PagePin&& other) noexcept;
-  ~PagePin() { Reset(); }
-
-  // Null if nothing is pinned.
-  const char* data() const { return data_; }
-  void Reset();
-
- private:
-  friend class PageCache;
-  const char* data_ = nullptr;
-  std::atomic<uint32_t>* pins_ = nullptr;  // of the frame; null: buffer_ holds the page
-  AlignedBuffer buffer_;
-};
 
 class PageCache {
  public:
@@ -94,6 +75,8 @@ class PageCache {
     MarkUsed(PageTable::FrameOf(entry), use);
     return arena_.frame(PageTable::FrameOf(entry));
   }
+  // Pins a page that Find returned; under the same guard.
+  PagePin PinFound(const char* page) const;
   // Asks for the cache lines of the page's table entry, ahead of Find.
   void PrefetchEntry(PageId id) const { table_.Prefetch(id); }
   // The same, pinned; no guard needed. Empty if the page is not in memory.

@@ -24,6 +24,10 @@ absl::Status View::Get(std::string_view key, std::string* value) const {
   return GetFromTree(state_->tree(), key, value);
 }
 
+absl::Status View::Get(std::string_view key, PinnedValue* value) const {
+  return GetFromTree(state_->tree(), key, value);
+}
+
 void View::MultiGet(absl::Span<const std::string_view> keys, absl::Span<std::string> values,
                     absl::Span<absl::Status> statuses) const {
   MultiGetFromTree(state_->tree(), keys, values, statuses);
@@ -57,6 +61,8 @@ absl::Status PageStore::Checkpoint(uint64_t next_seq, ChangeSource* changes,
                                    const std::function<void(uint64_t)>& progress) {
   return impl_->Checkpoint(next_seq, changes, progress);
 }
+
+absl::Status PageStore::EnsureDurable() { return impl_->EnsureDurable(); }
 
 absl::Status PageStore::Compact(const std::function<void()>& on_generation) {
   return impl_->Compact(on_generation);

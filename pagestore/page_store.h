@@ -35,6 +35,7 @@
 #include "absl/types/span.h"
 #include "pagestore/change_source.h"
 #include "pagestore/cursor.h"
+#include "pagestore/pinned_value.h"
 #include "storage/env.h"
 #include "storage/epoch.h"
 #include "storage/store_id.h"
@@ -105,6 +106,9 @@ class View {
 
   // Copies the value to *value, reusing its memory. NotFound without a message.
   absl::Status Get(std::string_view key, std::string* value) const;
+  // Without a copy if the value stands in a page. *value then reads memory of the PageStore, which
+  // must outlive it.
+  absl::Status Get(std::string_view key, PinnedValue* value) const;
   // For each i: (*statuses)[i] and, if it is OK, (*values)[i]. Spans are of equal length. Keys in
   // any order; those whose status is not NotFound on entry are left alone, so that a caller can
   // fill in what it has found elsewhere.
@@ -126,7 +130,7 @@ class PageStore {
 
   // Opens or makes the store. NotFound, InvalidArgument for options, FailedPrecondition if the file
   // is another store's, of a newer format, or not a store at all; DataLoss if no header is whole.
-  // Takes no lock.
+  // Writes nothing to a store that is there. Takes no lock.
   static absl::StatusOr<std::unique_ptr<PageStore>> Open(const std::string& path,
                                                          const PageStoreOptions& options = {});
 
@@ -149,6 +153,11 @@ class PageStore {
   // yield the processor.
   absl::Status Checkpoint(uint64_t next_seq, ChangeSource* changes,
                           const std::function<void(uint64_t changes_done)>& progress = nullptr);
+
+  // Makes durable what Open found: the process that wrote it may have ended before it was.
+  // Checkpoint does so by itself, so this is for those who rely on the store before. Errors as of
+  // Checkpoint.
+  absl::Status EnsureDurable();
 
   // Rewrites the store densely and gives free space back to the file system, as far as Views allow;
   // for a time the file is longer by the size of its contents. Makes up to three generations;

@@ -26,12 +26,13 @@ absl::StatusOr<std::unique_ptr<PageStoreImpl>> PageStoreImpl::Open(const std::st
   if (options.env == nullptr) options.env = PosixEnv();
   EMDB_ASSIGN_OR_RETURN(OpenedStore store, OpenStore(path, options));
   return std::unique_ptr<PageStoreImpl>(
-      new PageStoreImpl(std::move(store.file), options, store.header));
+      new PageStoreImpl(std::move(store.file), options, store.header, store.is_new));
 }
 
 PageStoreImpl::PageStoreImpl(std::unique_ptr<File> file, const PageStoreOptions& options,
-                             const StoreHeader& header)
+                             const StoreHeader& header, bool is_durable)
     : store_id_(header.store_id),
+      env_(options.env),
       read_only_(options.read_only),
       slices_above_bytes_(options.slices_above_bytes.value_or(options.cache_size_bytes)),
       own_epoch_(options.epoch == nullptr ? std::make_unique<Epoch>() : nullptr),
@@ -40,7 +41,8 @@ PageStoreImpl::PageStoreImpl(std::unique_ptr<File> file, const PageStoreOptions&
              options.epoch == nullptr ? own_epoch_.get() : options.epoch),
       registry_(std::make_shared<GenerationRegistry>()),
       free_space_(&file_),
-      header_(header) {
+      header_(header),
+      header_is_durable_(is_durable) {
   free_space_.Reset(header);
   current_ = std::make_shared<const ViewState>(TreeOf(header), header, registry_);
   counts_.free_pages = header.file_pages - header.used_pages;
@@ -142,7 +144,22 @@ void PageStoreImpl::Reclaim() {
   cache_.Erase(free_space_.Reclaim(registry_->Oldest(header_.generation)));
 }
 
+absl::Status PageStoreImpl::EnsureDurable() {
+  MutexLock lock(&writer_mutex_);
+  EMDB_RETURN_IF_ERROR(CheckWritable());
+  return ConfirmFound();
+}
+
+absl::Status PageStoreImpl::ConfirmFound() {
+  if (header_is_durable_) return absl::OkStatus();
+  if (absl::Status s = ConfirmHeader(env_, file_.file(), header_); !s.ok()) return Poison(s);
+  header_is_durable_ = true;
+  return absl::OkStatus();
+}
+
 absl::Status PageStoreImpl::WriteGeneration(uint64_t next_seq, const MakeTree& make) {
+  // Before anything is written to pages that the generation before this one may use.
+  EMDB_RETURN_IF_ERROR(ConfirmFound());
   Reclaim();
   StoreHeader header = header_;
   ++header.generation;
@@ -223,6 +240,8 @@ absl::Status PageStoreImpl::Verify(const std::function<void(uint64_t, uint64_t)>
   if (closed_) return absl::FailedPreconditionError(absl::StrCat(path(), " has been closed"));
   // A header of which nobody knows whether it is on disk may stand in the file.
   if (!poison_.ok()) return CheckWritable();
+  // What a power cut has left of the slots is put right before it is taken for damage.
+  if (!read_only_) EMDB_RETURN_IF_ERROR(ConfirmFound());
   return VerifyStore(file_, header_, progress);
 }
 

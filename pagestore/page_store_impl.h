@@ -43,6 +43,7 @@ class PageStoreImpl {
 
   absl::Status Checkpoint(uint64_t next_seq, ChangeSource* changes,
                           const TreeWriter::Progress& progress) ABSL_LOCKS_EXCLUDED(writer_mutex_);
+  absl::Status EnsureDurable() ABSL_LOCKS_EXCLUDED(writer_mutex_);
   absl::Status Compact(const std::function<void()>& on_generation)
       ABSL_LOCKS_EXCLUDED(writer_mutex_);
   absl::StatusOr<bool> Tidy() ABSL_LOCKS_EXCLUDED(writer_mutex_);
@@ -64,10 +65,12 @@ class PageStoreImpl {
   };
 
   PageStoreImpl(std::unique_ptr<File> file, const PageStoreOptions& options,
-                const StoreHeader& header);
+                const StoreHeader& header, bool is_durable);
 
   Tree TreeOf(const StoreHeader& header);
   absl::Status CheckWritable() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
+  // Makes the header durable that Open found, once.
+  absl::Status ConfirmFound() ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
   // Writes the generation after the newest one, durably, and makes it the newest.
   absl::Status WriteGeneration(uint64_t next_seq, const MakeTree& make)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
@@ -82,6 +85,7 @@ class PageStoreImpl {
   void GiveBackEnd() ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
 
   const StoreId store_id_;
+  Env* const env_;
   const bool read_only_;
   const uint64_t slices_above_bytes_;
   const std::unique_ptr<Epoch> own_epoch_;  // null: the options had one
@@ -92,6 +96,7 @@ class PageStoreImpl {
   Mutex writer_mutex_ ABSL_ACQUIRED_BEFORE(state_mutex_);
   FreeSpace free_space_ ABSL_GUARDED_BY(writer_mutex_);
   StoreHeader header_ ABSL_GUARDED_BY(writer_mutex_);
+  bool header_is_durable_ ABSL_GUARDED_BY(writer_mutex_);
   absl::Status poison_ ABSL_GUARDED_BY(writer_mutex_);
   bool closed_ ABSL_GUARDED_BY(writer_mutex_) = false;
   // When the generation being written moves the end of the file to the front.

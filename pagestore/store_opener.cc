@@ -78,17 +78,21 @@ absl::StatusOr<OpenedStore> OpenStore(std::string_view path, const PageStoreOpti
   if (!missing && !header.ok()) return header.status();
   store.header = missing ? FirstHeader(options) : *header;
   EMDB_RETURN_IF_ERROR(CheckIdentity(path, store.header, options));
-  if (options.read_only) return store;
-  // Of a store that was there too: a power cut or damage may have left only one of its copies.
-  EMDB_RETURN_IF_ERROR(WriteHeader(store.file.get(), store.header));
-  // Sync: what was just read may only be in the page cache of a system whose last sync failed, and
-  // from here on it is built upon.
-  EMDB_RETURN_IF_ERROR(store.file->SyncData());
-  // A later generation was only written by one who had synced the directory.
-  if (store.header.generation == kFirstGeneration) {
-    EMDB_RETURN_IF_ERROR(SyncDirectoryOf(options.env, path));
+  if (missing) {
+    EMDB_RETURN_IF_ERROR(ConfirmHeader(options.env, store.file.get(), store.header));
+    store.is_new = true;
   }
   return store;
+}
+
+absl::Status ConfirmHeader(Env* env, File* file, const StoreHeader& header) {
+  // Written again, because after a sync that failed the next one may say OK and do nothing; and a
+  // power cut or damage may have left only one of the copies.
+  EMDB_RETURN_IF_ERROR(WriteHeader(file, header));
+  EMDB_RETURN_IF_ERROR(file->SyncData());
+  // A later generation was only written by one who had synced the directory.
+  return header.generation == kFirstGeneration ? SyncDirectoryOf(env, file->path())
+                                               : absl::OkStatus();
 }
 
 }  // namespace emdb

@@ -6,9 +6,11 @@
 #include <memory>
 #include <string_view>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "pagestore/page_format.h"
 #include "pagestore/page_store.h"
+#include "storage/env.h"
 #include "storage/file.h"
 
 namespace emdb {
@@ -16,11 +18,16 @@ namespace emdb {
 struct OpenedStore {
   std::unique_ptr<File> file;
   StoreHeader header;
+  bool is_new = false;  // made by this call, and durable
 };
 
-// What PageStore::Open promises of the file; `options.env` is set. On return, unless read only, the
-// header and the file's name are durable, whatever the process that wrote them came to know of it.
+// What PageStore::Open promises of the file; `options.env` is set.
 absl::StatusOr<OpenedStore> OpenStore(std::string_view path, const PageStoreOptions& options);
+
+// Makes durable what OpenStore found: the header, in both of its copies, and the file's name. The
+// process that wrote them may have ended, or its sync have failed, before they were. The file is
+// written and synced; an error is final.
+absl::Status ConfirmHeader(Env* env, File* file, const StoreHeader& header);
 
 }  // namespace emdb
 

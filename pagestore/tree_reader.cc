@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <optional>
+#include <utility>
 
 #include "pagestore/node.h"
 #include "pagestore/node_reader.h"
@@ -16,33 +16,28 @@
 namespace emdb {
 namespace {
 
-// Copies what stands inline; hands an extent's reference back, to be read when no guard is held.
-std::optional<ExtentRef> CopyPayload(const LeafView::Cell& cell, std::string* value) {
-  if (cell.kind == CellKind::kExtent) return DecodeExtentRef(cell.payload.data());
-  value->assign(cell.payload);
-  return std::nullopt;
-}
-
 // What a leaf, or the slices of a node, say of a key.
 enum class Says { kNothing, kDeleted, kFound };
 struct Answer {
   Says says = Says::kNothing;
-  std::optional<ExtentRef> extent;  // of a large value, which is to be read
+  const char* page = nullptr;  // that `payload` lies in
+  bool is_large = false;       // the payload is an extent's reference
+  std::string_view payload = {};
 };
 
-Answer AskLeaf(const char* page, std::string_view key, std::string* value) {
+Answer AskLeaf(const char* page, std::string_view key) {
   const LeafView leaf(page);
   const LeafView::Position position = leaf.Find(key);
   if (!position.found) return {};
   const LeafView::Cell cell = leaf.cell(position.index);
-  if (cell.kind == CellKind::kTombstone) return {Says::kDeleted, {}};
-  return {Says::kFound, CopyPayload(cell, value)};
+  if (cell.kind == CellKind::kTombstone) return {.says = Says::kDeleted};
+  return {Says::kFound, page, cell.kind == CellKind::kExtent, cell.payload};
 }
 
 // Asks the slices of a buffered node, from the newest on. `page` is not read after the first use of
 // `reader`.
 absl::StatusOr<Answer> AskSlices(const Tree& tree, NodeReader* reader, const char* page,
-                                 std::string_view key, std::string* value) {
+                                 std::string_view key) {
   const SliceList slices(page);
   const uint32_t count = slices.size();
   std::array<PageRef, kMaxSlices> roots;
@@ -56,9 +51,52 @@ absl::StatusOr<Answer> AskSlices(const Tree& tree, NodeReader* reader, const cha
     if (!FilterMayContain(hash, SliceFilter(root_page))) continue;
     const InnerView root(root_page);
     EMDB_ASSIGN_OR_RETURN(const char* leaf, reader->Read(root.child(root.ChildFor(key)), 0));
-    if (Answer answer = AskLeaf(leaf, key, value); answer.says != Says::kNothing) return answer;
+    if (const Answer answer = AskLeaf(leaf, key); answer.says != Says::kNothing) return answer;
   }
   return Answer();
+}
+
+// Finds the key; its answer's page is readable until the next use of `reader`.
+absl::StatusOr<Answer> Ask(const Tree& tree, NodeReader* reader, std::string_view key) {
+  PageRef ref = tree.root;
+  for (uint32_t level = tree.root_level(); level > 0; --level) {
+    EMDB_ASSIGN_OR_RETURN(const char* page, reader->Read(ref, level));
+    const InnerView node(page);
+    ref = node.child(node.ChildFor(key));
+    if (PageKindField(page) == PageKind::kBuffered) [[unlikely]] {
+      EMDB_ASSIGN_OR_RETURN(const Answer answer, AskSlices(tree, reader, page, key));
+      if (answer.says != Says::kNothing) return answer;
+    }
+  }
+  EMDB_ASSIGN_OR_RETURN(const char* page, reader->Read(ref, 0));
+  return AskLeaf(page, key);
+}
+
+void TakeInline(NodeReader*, const Answer& answer, std::string* value) {
+  value->assign(answer.payload);
+}
+void TakeInline(NodeReader* reader, const Answer& answer, PinnedValue* value) {
+  value->Pin(reader->Pin(answer.page), answer.payload);
+}
+std::string* PlaceForLarge(std::string* value) { return value; }
+std::string* PlaceForLarge(PinnedValue* value) { return value->StartCopy(); }
+
+template <typename Value>
+absl::Status Get(const Tree& tree, std::string_view key, Value* value) {
+  if (tree.height == 0) return absl::Status(absl::StatusCode::kNotFound, "");
+  ExtentRef extent;
+  {
+    NodeReader reader(tree, PageCache::Use::kPoint);
+    EMDB_ASSIGN_OR_RETURN(const Answer answer, Ask(tree, &reader, key));
+    if (answer.says != Says::kFound) return absl::Status(absl::StatusCode::kNotFound, "");
+    if (!answer.is_large) {
+      TakeInline(&reader, answer, value);
+      return absl::OkStatus();
+    }
+    extent = DecodeExtentRef(answer.payload.data());
+  }
+  // Read from the file when no guard is held.
+  return ReadValue(*tree.file, extent, PlaceForLarge(value));
 }
 
 // Keys of a MultiGet that go through the tree together: 32 overlap nearly as much as 64, and their
@@ -178,26 +216,11 @@ void Batch::Run() {
 }  // namespace
 
 absl::Status GetFromTree(const Tree& tree, std::string_view key, std::string* value) {
-  if (tree.height == 0) return absl::Status(absl::StatusCode::kNotFound, "");
-  Answer answer;
-  {
-    NodeReader reader(tree, PageCache::Use::kPoint);
-    PageRef ref = tree.root;
-    for (uint32_t level = tree.root_level(); level > 0; --level) {
-      EMDB_ASSIGN_OR_RETURN(const char* page, reader.Read(ref, level));
-      const InnerView node(page);
-      ref = node.child(node.ChildFor(key));
-      if (PageKindField(page) == PageKind::kBuffered) [[unlikely]] {
-        EMDB_ASSIGN_OR_RETURN(answer, AskSlices(tree, &reader, page, key, value));
-      }
-    }
-    if (answer.says == Says::kNothing) {
-      EMDB_ASSIGN_OR_RETURN(const char* page, reader.Read(ref, 0));
-      answer = AskLeaf(page, key, value);
-    }
-  }
-  if (answer.says != Says::kFound) return absl::Status(absl::StatusCode::kNotFound, "");
-  return answer.extent ? ReadValue(*tree.file, *answer.extent, value) : absl::OkStatus();
+  return Get(tree, key, value);
+}
+
+absl::Status GetFromTree(const Tree& tree, std::string_view key, PinnedValue* value) {
+  return Get(tree, key, value);
 }
 
 void MultiGetFromTree(const Tree& tree, absl::Span<const std::string_view> keys,

@@ -8,12 +8,15 @@
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
+#include "pagestore/pinned_value.h"
 #include "pagestore/tree.h"
 
 namespace emdb {
 
 // Copies the value of `key` to *value. NotFound without a message; DataLoss and I/O errors.
 absl::Status GetFromTree(const Tree& tree, std::string_view key, std::string* value);
+// The same, without a copy if the value stands in a page.
+absl::Status GetFromTree(const Tree& tree, std::string_view key, PinnedValue* value);
 
 // GetFromTree for each key whose status is NotFound on entry; the others are left alone. Works
 // level by level on many keys at once, so that their cache misses overlap.
