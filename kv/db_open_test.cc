@@ -192,6 +192,30 @@ TEST_F(DbOpenTest, ALogLargerThanTheMemtablesIsCheckpointedWhileItIsReplayed) {
   }
 }
 
+TEST_F(DbOpenTest, AStoreWhoseMakerWasKilledIsDurableBeforeAWriteToItIs) {
+  ASSERT_TRUE(Open().ok());
+  const uint64_t operations = env_->OperationCount();
+  for (uint64_t killed = 0; killed < operations; ++killed) {
+    UseDisk(DiskImage());
+    env_->AddRule(
+        {.matches = [](FileOp op, std::string_view) { return IsNumbered(op); }, .skip = killed});
+    (void)Open();
+    env_->ClearRules();
+    DiskImage image;
+    {
+      absl::StatusOr<std::unique_ptr<Db>> db = Open();
+      ASSERT_TRUE(db.ok()) << db.status();
+      ASSERT_TRUE((*db)->Put("key", "value", {.sync = true}).ok());
+      image = env_->SyncedImage();
+    }
+    UseDisk(image);
+    absl::StatusOr<std::unique_ptr<Db>> db = Open();
+    ASSERT_TRUE(db.ok()) << db.status() << ", killed before " << killed;
+    std::string value;
+    EXPECT_TRUE((*db)->Get("key", &value).ok()) << killed;
+  }
+}
+
 TEST_F(DbOpenTest, AMissingLogIsDataLoss) {
   DiskImage image = SmallStore();
   for (auto file = image.files.begin(); file != image.files.end();) {

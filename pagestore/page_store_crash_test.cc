@@ -199,6 +199,48 @@ bool ChangesTheDisk(FileOp op) {
          op == FileOp::kSyncDirectory || op == FileOp::kCreate;
 }
 
+// The process is killed before each operation, and what it had not synced is still only in the page
+// cache when the next one goes on. Then the power is cut.
+TEST(PageStoreCrashTest, WhatAKilledProcessLeftIsMadeDurableBeforeItIsBuiltUpon) {
+  const MergingWorkload workload;
+  FaultEnv whole;
+  RunUntilError(workload, &whole);
+  for (uint64_t killed = 0; killed <= whole.OperationCount(); ++killed) {
+    bool goes_on = true;
+    for (uint64_t cut = 0; goes_on; ++cut) {
+      SCOPED_TRACE(testing::Message() << "killed before " << killed << ", cut after " << cut);
+      FaultEnv env;
+      FaultRule rule;
+      rule.matches = [](FileOp op, std::string_view) { return ChangesTheDisk(op); };
+      rule.skip = killed;
+      env.AddRule(rule);
+      const Outcome outcome = RunUntilError(workload, &env);
+      env.ClearRules();
+      std::optional<Model> found;
+      {
+        auto store = PageStore::Open(kPath, SmallStoreOptions(&env));
+        ASSERT_TRUE(store.ok()) << store.status();
+        found = *ReadForward((*store)->GetView());
+        env.CutPowerAt(env.OperationCount() + cut);
+        goes_on = !Apply(store->get(), 100, {{"after", "the kill"}}).ok();
+      }
+      for (uint64_t i = 0; i < 3; ++i) {
+        RandomChooser chooser(kSeed + (killed * 100 + cut) * 3 + i);
+        FaultEnv after(env.CrashImage(&chooser));
+        auto store = PageStore::Open(kPath, SmallStoreOptions(&after));
+        ASSERT_TRUE(store.ok()) << store.status();
+        Model now = *ReadForward((*store)->GetView());
+        const bool has_next = now.erase("after") == 1;
+        ASSERT_TRUE(has_next || goes_on) << "an acknowledged checkpoint is lost";
+        // What was found, or, as long as nothing was built upon it, the state before.
+        const bool is_before = outcome.created && now == workload.state(outcome.steps_done);
+        ASSERT_TRUE(now == *found || (!has_next && is_before));
+        ASSERT_EQ((*store)->Verify(), absl::OkStatus());
+      }
+    }
+  }
+}
+
 // Lets one operation after another fail, in the way of `rule`, and looks at what is left.
 void ExpectFailuresToLeaveOneGeneration(const Workload& workload, FaultRule rule) {
   FaultEnv whole;
