@@ -262,7 +262,8 @@ class DbDamageTest : public testing::TestWithParam<SubjectBuilder::End> {
  protected:
   void Run(uint64_t count, const std::function<Damage(uint64_t)>& make_damage) {
     const ForkedRun run =
-        RunForked(count, [&](uint64_t i) { return CheckDamage(subject_, make_damage(i)); });
+        RunForked(count, [&](uint64_t i) { return CheckDamage(subject_, make_damage(i)); },
+                  {.one_processor_each = true});
     for (const std::string& failure : run.failures) ADD_FAILURE() << failure;
     EXPECT_LE(run.peak_memory_bytes, kMaxMemory);
     std::printf("%llu damages, at most %llu MiB\n", static_cast<unsigned long long>(count),

@@ -197,7 +197,8 @@ TEST_P(DbEveryCrashTest, EveryStateOfEveryPowerCutIsAPrefixWithAllThatWasAcknowl
   }
   SharedMemory<Sums> sums;
   const ForkedRun run =
-      RunForked(cuts, [&](uint64_t cut) { return CheckCut(cut, GetParam(), stride, &*sums); });
+      RunForked(cuts, [&](uint64_t cut) { return CheckCut(cut, GetParam(), stride, &*sums); },
+                {.one_processor_each = true});
   for (const std::string& failure : run.failures) ADD_FAILURE() << failure;
   std::printf("%llu power cuts, %llu states, %llu of them went on\n",
               static_cast<unsigned long long>(cuts),

@@ -1,6 +1,7 @@
 #include "kv/forked_run.h"
 
 #include <malloc.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -52,6 +53,19 @@ void KeepFreedMemory() {
   mallopt(M_ARENA_MAX, 1);
 }
 
+// Keeps this process to the processor `number`, counted round those it may run on.
+void KeepToOneProcessor(unsigned number) {
+  cpu_set_t allowed;
+  EMDB_CHECK(sched_getaffinity(0, sizeof(allowed), &allowed) == 0);
+  unsigned left = number % static_cast<unsigned>(CPU_COUNT(&allowed));
+  int processor = 0;
+  while (!CPU_ISSET(processor, &allowed) || left-- > 0) ++processor;
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(processor, &one);
+  EMDB_CHECK(sched_setaffinity(0, sizeof(one), &one) == 0);
+}
+
 }  // namespace
 
 ForkedRun RunForked(uint64_t count, const std::function<std::string(uint64_t)>& check,
@@ -68,6 +82,7 @@ ForkedRun RunForked(uint64_t count, const std::function<std::string(uint64_t)>& 
       continue;
     }
     KeepFreedMemory();
+    if (options.one_processor_each) KeepToOneProcessor(child);
     Report* const report = &(*reports)[child];
     for (uint64_t i = child; i < count && report->failure_count < Report::kMaxFailures;
          i += options.processes) {

@@ -1,5 +1,6 @@
 #include "kv/forked_run.h"
 
+#include <sched.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -38,6 +39,18 @@ TEST(ForkedRunTest, HangIsEnded) {
                                   {.processes = 1, .seconds_per_check = 1});
   ASSERT_EQ(run.failures.size(), 1u);
   EXPECT_NE(run.failures[0].find("it hung"), std::string::npos);
+}
+
+TEST(ForkedRunTest, EachKeepsToOneProcessor) {
+  const ForkedRun run = RunForked(4,
+                                  [](uint64_t) {
+                                    cpu_set_t allowed;
+                                    if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
+                                      return "error";
+                                    return CPU_COUNT(&allowed) == 1 ? "" : "more than one";
+                                  },
+                                  {.processes = 4, .one_processor_each = true});
+  EXPECT_TRUE(run.failures.empty());
 }
 
 TEST(ForkedRunTest, MemoryIsMeasured) {
