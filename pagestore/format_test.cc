@@ -83,18 +83,46 @@ Model GoldenModel() {
   return model;
 }
 
-TEST(FormatTest, AStoreOfVersion1Opens) {
+// What testdata/v1_slices.emdb was made of: a load, and two checkpoints that are in slices.
+Model GoldenModelWithSlices() {
+  const auto key = [](int i) { return "key" + std::to_string(10000 + i); };
+  Model model;
+  for (int i = 0; i < 1500; ++i) model[key(i)] = std::string(100, 'a');
+  for (int step = 1; step <= 2; ++step) {
+    for (int i = step * 5; i + 1 < 1500; i += 37) {
+      model[key(i)] = std::string(static_cast<size_t>(20 * step), 'b');
+      model.erase(key(i + 1));
+    }
+  }
+  model[key(500)] = std::string(9000, 'L');
+  return model;
+}
+
+void ExpectGolden(const std::string& name, uint64_t next_seq, uint64_t slice_records,
+                  const Model& model) {
   DiskImage image;
-  image.files["dir/golden.emdb"] = SparseBytes(ReadTestFile("testdata/v1.emdb"));
+  image.files["dir/golden.emdb"] = SparseBytes(ReadTestFile("testdata/" + name));
   FaultEnv env(image);
   auto store = PageStore::Open("dir/golden.emdb", SmallStoreOptions(&env));
   ASSERT_TRUE(store.ok()) << store.status();
-  EXPECT_EQ((*store)->next_seq(), 30u);
+  EXPECT_EQ((*store)->next_seq(), next_seq);
+  EXPECT_EQ((*store)->stats().slice_records, slice_records);
   const absl::StatusOr<Model> found = ReadForward((*store)->GetView());
   ASSERT_TRUE(found.ok()) << found.status();
-  EXPECT_TRUE(*found == GoldenModel());
+  EXPECT_TRUE(*found == model);
+  std::string value;
+  for (const auto& [key, expected] : model) {
+    ASSERT_TRUE((*store)->GetView().Get(key, &value).ok()) << key;
+    ASSERT_EQ(value, expected) << key;
+  }
   const absl::Status verified = (*store)->Verify();
   EXPECT_TRUE(verified.ok()) << verified;
+}
+
+TEST(FormatTest, AStoreOfVersion1Opens) { ExpectGolden("v1.emdb", 30, 0, GoldenModel()); }
+
+TEST(FormatTest, AStoreOfVersion1WithSlicesOpens) {
+  ExpectGolden("v1_slices.emdb", 12, 165, GoldenModelWithSlices());
 }
 
 }  // namespace
