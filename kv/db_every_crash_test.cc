@@ -142,12 +142,12 @@ std::string CheckByGoingOn(const DiskImage& image, const History& history, IoMod
   if (!written.ok()) return "writing: " + written.ToString();
   FaultEnv again(env.SyncedImage());
   db->reset();
-  db = Db::Open(SmallOptions(&again, mode), kPath);
-  if (!db.ok()) return "opening again: " + db.status().ToString();
+  const auto reopened = Db::Open(SmallOptions(&again, mode), kPath);
+  if (!reopened.ok()) return "opening again: " + reopened.status().ToString();
   std::string value;
-  const absl::Status read = (*db)->Get("after", &value);
+  const absl::Status read = (*reopened)->Get("after", &value);
   if (!read.ok()) return "reading again: " + read.ToString();
-  const absl::Status verified = (*db)->Verify();
+  const absl::Status verified = (*reopened)->Verify();
   return verified.ok() ? "" : "verifying: " + verified.ToString();
 }
 
