@@ -360,7 +360,7 @@ std::string Judge(const Original& original, const Salvaged& salvaged, bool may_l
 
 TEST_P(SalvageTest, RandomDamageYieldsNothingThatWasNeverWritten) {
   const uint64_t seed = TestSetting("EMDB_SEED", 1);
-  const uint64_t damages = TestSetting("EMDB_DAMAGES", 80);
+  const uint64_t damages = TestAmount("EMDB_DAMAGES", 80);
   for (uint64_t i = 0; i < damages; ++i) {
     const Damage damage =
         RandomDamage(original().image, original().older, seed * 1'000'000'000 + i);
@@ -370,7 +370,7 @@ TEST_P(SalvageTest, RandomDamageYieldsNothingThatWasNeverWritten) {
 }
 
 TEST_P(SalvageTest, FlippedBitYieldsNothingThatWasNeverWritten) {
-  const uint64_t wanted = TestSetting("EMDB_BITS", 80);
+  const uint64_t wanted = TestAmount("EMDB_BITS", 80);
   const uint64_t stride = CountBits(original().image) / wanted | 1;
   for (uint64_t i = 0; i < wanted; ++i) {
     const Damage damage = FlipBit(original().image, i * stride);
