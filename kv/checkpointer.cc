@@ -34,6 +34,9 @@ void Checkpointer::Schedule() {
 
 void Checkpointer::RetryNow() {
   MutexLock lock(&mutex_);
+  // An attempt that is under way may have met a lack of space that is over: it is not the one to
+  // tell of. What comes after it had to wait for it anyway.
+  while (is_attempting_) done_.Wait(&mutex_);
   if (!is_pausing_) return;
   retry_now_ = true;
   // From here on the attempt counts as under way: who waits for it does not get the old error.
@@ -102,6 +105,7 @@ Checkpointer::Task Checkpointer::WaitForWork() {
     } else {
       retry_now_ = false;
       is_pausing_ = false;
+      is_attempting_ = true;
       return Task::kCheckpoint;
     }
   }
@@ -172,6 +176,7 @@ absl::Status Checkpointer::Merge(const Memtable& table) {
 
 void Checkpointer::Record(const absl::Status& result) {
   MutexLock lock(&mutex_);
+  is_attempting_ = false;
   checkpoint_seq_ = merged_seq_;
   if (result.ok()) {
     pause_ = kFirstPause;

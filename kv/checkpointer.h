@@ -59,7 +59,7 @@ class Checkpointer {
 
   // The current state has one more frozen memtable.
   void Schedule() ABSL_LOCKS_EXCLUDED(mutex_);
-  // Tries again at once what failed for lack of space.
+  // Tries again at once what failed for lack of space, after the attempt that is under way.
   void RetryNow() ABSL_LOCKS_EXCLUDED(mutex_);
   // Waits until another memtable may be frozen. The error that keeps it from being so.
   absl::Status WaitForRoom() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -114,6 +114,7 @@ class Checkpointer {
   uint64_t checkpoint_seq_ ABSL_GUARDED_BY(mutex_) = 0;  // in the page store, and the log is cut
   uint64_t failures_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Status last_error_ ABSL_GUARDED_BY(mutex_);
+  bool is_attempting_ ABSL_GUARDED_BY(mutex_) = false;
   bool is_pausing_ ABSL_GUARDED_BY(mutex_) = false;  // after a failure, before the next attempt
   bool retry_now_ ABSL_GUARDED_BY(mutex_) = false;
   bool is_untidy_ ABSL_GUARDED_BY(mutex_) = false;  // perhaps: there was a checkpoint

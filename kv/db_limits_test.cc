@@ -13,10 +13,14 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <functional>
 #include <memory>
+#include <semaphore>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -124,6 +128,37 @@ TEST(DbLimitsTest, LimitOfTheFileSizeRefusesWritesAndHeals) {
         nullptr, directory.Path("store.emdb"), [&] { set_limit(rlim_t{1} << 20); },
         [&] { set_limit(RLIM_INFINITY); });
   });
+}
+
+TEST(DbLimitsTest, ACheckpointIsNotToldOfAnAttemptThatBeganBeforeThereWasSpace) {
+  const std::string path = "/disk/store.emdb";
+  FaultEnv env;
+  Options options = SmallOptions();
+  options.env = &env;
+  auto db = Db::Open(options, path);
+  ASSERT_TRUE(db.ok()) << db.status();
+  ASSERT_EQ((*db)->Put("key", "value"), absl::OkStatus());
+  std::binary_semaphore has_failed(0);
+  std::binary_semaphore goes_on(0);
+  env.SetObserver([&](const FaultEnv::TraceEntry& entry) {
+    if (entry.ok || entry.op != FileOp::kWrite) return;
+    has_failed.release();
+    goes_on.acquire();
+  });
+  FaultRule rule;
+  rule.matches = [&path](FileOp op, std::string_view at) {
+    return op == FileOp::kWrite && at == path;
+  };
+  rule.error_number = ENOSPC;
+  env.AddRule(rule);
+  std::thread first([&db] { EXPECT_TRUE(absl::IsResourceExhausted((*db)->Checkpoint())); });
+  has_failed.acquire();
+  env.ClearRules();
+  std::thread second([&db] { EXPECT_EQ((*db)->Checkpoint(), absl::OkStatus()); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // until it waits
+  goes_on.release();
+  first.join();
+  second.join();
 }
 
 // A file system of 12 MiB for this process only; false where that is not allowed.
