@@ -99,8 +99,10 @@ class DbSlicesTest : public testing::Test {
   }
 
   void ExpectGets(const Model& model, const ReadOptions& options) {
+    constexpr size_t kLookups = 2000;
     std::vector<std::string> keys;
-    for (int n = 0; n < 2000; ++n) keys.push_back(KeyAt(random_() % (kKeys + kKeys / 10)));
+    keys.reserve(kLookups);
+    for (size_t n = 0; n < kLookups; ++n) keys.push_back(KeyAt(random_() % (kKeys + kKeys / 10)));
     const std::vector<std::string_view> views(keys.begin(), keys.end());
     std::vector<std::string> values;
     const std::vector<absl::Status> statuses = db_->MultiGet(views, &values, options);
