@@ -112,8 +112,9 @@ class Db {
   // whether snapshots and iterators are alive or not. Later calls are FailedPrecondition, and so is
   // what is read through those. OK: all that was acknowledged is durable.
   //
-  // Checkpoints before, if the log holds much, so that the next open has little to redo; an error
-  // of that is returned when all is closed, and loses nothing: the log keeps what it was to move.
+  // Checkpoints before, if the log holds much for the size of the store, so that the next open has
+  // little to redo; an error of that is returned when all is closed, and loses nothing: the log
+  // keeps what it was to move.
   absl::Status Close();
 
   Stats GetStats() const;

@@ -269,6 +269,16 @@ TEST_F(DbCloseWithLogTest, ManyAreCheckpointedSoThatTheNextOpenRedoesNone) {
   ExpectKeys(1000);
 }
 
+TEST_F(DbCloseWithLogTest, AFewChangesOfALargeStoreStayInTheLog) {
+  OpenWith(3000);
+  ASSERT_TRUE(db_->Checkpoint().ok());
+  for (int i = 0; i < 3000; i += 10) ASSERT_TRUE(db_->Put(KeyAt(i), Value()).ok());
+  ASSERT_TRUE(db_->Close().ok());
+  Open();
+  EXPECT_EQ(db_->GetStats().recovered_records, 300u);
+  ExpectKeys(3000);
+}
+
 TEST_F(DbCloseWithLogTest, AFailedCheckpointIsReportedAndLosesNothing) {
   OpenWith(1000);
   env_.AddRule(

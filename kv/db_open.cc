@@ -118,12 +118,15 @@ absl::Status DbImpl::SpareNextOpenTheRedo() {
   if (options_.read_only || log_.in_memory() || log_.failed() || !CheckWritable().ok()) {
     return absl::OkStatus();
   }
-  // Redone in a fraction of a millisecond, less than a checkpoint takes.
-  const size_t quickly_redone = std::min(size_t{256} << 10, options_.memtable_size / 4);
   const std::shared_ptr<const ReadState> state = states_.Acquire();
-  if (state->frozen.empty() && state->active->memory_bytes() <= quickly_redone) {
-    return absl::OkStatus();
-  }
+  const uint64_t bytes = state->active->memory_bytes();
+  // Redone in a fraction of a millisecond, less than a checkpoint takes.
+  const bool is_redone_quickly = bytes <= std::min(size_t{256} << 10, options_.memtable_size / 4);
+  // Few changes all over a large store would have all of it written again.
+  const PageStoreStats pages = store_->stats();
+  const bool is_worth_writing =
+      bytes >= options_.memtable_size / 4 || bytes >= pages.live_pages * pages.page_size_bytes / 8;
+  if (state->frozen.empty() && (is_redone_quickly || !is_worth_writing)) return absl::OkStatus();
   return CheckpointEverything();
 }
 
