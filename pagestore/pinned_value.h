@@ -57,8 +57,10 @@ class PinnedValue {
     pin_ = std::move(pin);
     in_page_ = value;
   }
-  // Keeps what the pin's cache belongs to.
-  void KeepAlive(const std::shared_ptr<const void>& owner) {
+  // Keeps what the pin's cache belongs to. A template, since a pointer converted for the call would
+  // be counted up and down each time.
+  template <typename Owner>
+  void KeepAlive(const std::shared_ptr<Owner>& owner) {
     if (owner_ != owner) owner_ = owner;
   }
 
