@@ -155,10 +155,7 @@ absl::Status DbImpl::FreezeActive(size_t room_bytes) {
   EMDB_RETURN_IF_ERROR(checkpointer_->WaitForRoom());
   const uint64_t waited = env_->NowNanos() - start;
   constexpr uint64_t kNoticeableNanos = 10'000;
-  if (waited > kNoticeableNanos) {
-    statistics_.write_stalls.Add();
-    statistics_.write_stall_nanos.Add(waited);
-  }
+  if (waited > kNoticeableNanos) statistics_.write_stalls.Record(waited);
   EMDB_ASSIGN_OR_RETURN(
       std::shared_ptr<Memtable> next,
       Memtable::Create(pool_, std::max(MemtableCapacity(options_.memtable_size), room_bytes)));

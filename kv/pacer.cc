@@ -30,8 +30,7 @@ void Pacer::Slow(size_t bytes) const {
     std::this_thread::sleep_for(std::chrono::microseconds(SleepMicros(excess)));
     excess = CurrentExcess();
   }
-  parts_.statistics->write_stalls.Add();
-  parts_.statistics->write_stall_nanos.Add(parts_.env->NowNanos() - start);
+  parts_.statistics->write_stalls.Record(parts_.env->NowNanos() - start);
 }
 
 }  // namespace emdb

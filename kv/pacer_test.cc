@@ -103,7 +103,7 @@ class PacerAtWorkTest : public testing::Test {
   uint64_t Stalls() {
     Stats stats;
     statistics_.AddTo(&stats);
-    return stats.write_stalls;
+    return stats.write_stalls.count;
   }
 
   FaultEnv env_;

@@ -8,25 +8,14 @@
 #ifndef EMDB_KV_STATISTICS_H_
 #define EMDB_KV_STATISTICS_H_
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
 
 #include "kv/stats.h"
+#include "storage/latency_histogram.h"
 
 namespace emdb {
-
-class AtomicHistogram {
- public:
-  void Record(uint64_t nanos);
-  void AddTo(LatencyHistogram* out) const;
-
- private:
-  std::array<std::atomic<uint64_t>, LatencyHistogram{}.buckets.size()> buckets_{};
-  std::atomic<uint64_t> total_nanos_{0};
-  std::atomic<uint64_t> max_nanos_{0};
-};
 
 class Counter {
  public:
@@ -74,10 +63,9 @@ class Statistics {
 
   AtomicHistogram commit_latency;
   AtomicHistogram checkpoint_duration;
+  AtomicHistogram write_stalls;
   Counter checkpoints;
   Counter checkpoint_failures;
-  Counter write_stalls;
-  Counter write_stall_nanos;
 
   // Adds everything above to *out.
   void AddTo(Stats* out) const;

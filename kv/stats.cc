@@ -1,7 +1,5 @@
 #include "kv/stats.h"
 
-#include <cmath>
-
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "storage/status.h"
@@ -38,7 +36,7 @@ void AppendWal(const WalStats& wal, const WalRecovery& recovery, std::string* ou
   Line(out, "log syncs", wal.syncs);
   Line(out, "log groups", wal.groups);
   Line(out, "log records synced", wal.records_synced);
-  Line(out, "log sync nanoseconds", wal.sync_nanos);
+  Line(out, "log sync latency", wal.sync_latency);
   Line(out, "log appends that waited", wal.append_waits);
   Line(out, "log segments", wal.segments_live);
   Line(out, "log segments created", wal.segments_created);
@@ -73,16 +71,6 @@ void AppendPageStore(const PageStoreStats& store, std::string* out) {
 
 }  // namespace
 
-uint64_t LatencyHistogram::PercentileNanos(double fraction) const {
-  const double wanted = std::ceil(fraction * static_cast<double>(count));
-  uint64_t seen = 0;
-  for (size_t i = 0; i < buckets.size(); ++i) {
-    seen += buckets[i];
-    if (seen > 0 && static_cast<double>(seen) >= wanted) return uint64_t{2} << i;
-  }
-  return 0;
-}
-
 std::string Stats::ToString() const {
   std::string out;
   Line(&out, "puts", puts);
@@ -106,7 +94,6 @@ std::string Stats::ToString() const {
   Line(&out, "checkpoint duration", checkpoint_duration);
   Line(&out, "checkpoint failures", checkpoint_failures);
   Line(&out, "write stalls", write_stalls);
-  Line(&out, "write stall nanoseconds", write_stall_nanos);
   Line(&out, "records recovered", recovered_records);
   Line(&out, "recovery nanoseconds", recovery_nanos);
   AppendWal(wal, wal_recovery, &out);

@@ -3,27 +3,14 @@
 #ifndef EMDB_KV_STATS_H_
 #define EMDB_KV_STATS_H_
 
-#include <array>
 #include <cstdint>
 #include <string>
 
 #include "pagestore/page_store.h"
+#include "storage/latency_histogram.h"
 #include "wal/wal.h"
 
 namespace emdb {
-
-// Durations in powers of two: bucket i counts those of [2^i, 2^(i+1)) ns, the first one also
-// shorter ones.
-struct LatencyHistogram {
-  std::array<uint64_t, 40> buckets{};
-  uint64_t count = 0;
-  uint64_t total_nanos = 0;
-  uint64_t max_nanos = 0;
-
-  uint64_t mean_nanos() const { return count == 0 ? 0 : total_nanos / count; }
-  // The upper end of the bucket that holds the given fraction (0 to 1) of the counts.
-  uint64_t PercentileNanos(double fraction) const;
-};
 
 struct Stats {
   // Calls. Of gets and unsynced writes one in 64 is timed; commits, checkpoints and stalls all are.
@@ -59,8 +46,7 @@ struct Stats {
   uint64_t checkpoints = 0;
   LatencyHistogram checkpoint_duration;
   uint64_t checkpoint_failures = 0;
-  uint64_t write_stalls = 0;  // writes that were slowed because checkpoints fell behind
-  uint64_t write_stall_nanos = 0;
+  LatencyHistogram write_stalls;  // writes that were slowed because checkpoints fell behind
 
   // What the last open did.
   uint64_t recovered_records = 0;  // log records applied

@@ -347,14 +347,11 @@ WalStats LogWriter::stats() const {
   const SegmentPreparer::Counts prepared = preparer_.counts();
   MutexLock lock(&mutex_);
   WalStats stats = stats_;
-  // Counters on their own: no order with anything is needed.
-  const auto load = [](const std::atomic<uint64_t>& n) {
-    return n.load(std::memory_order_relaxed);
-  };
   stats.bytes_appended = bytes_appended_;
-  stats.bytes_written = load(output_.counts().bytes_written);
-  stats.syncs = load(output_.counts().syncs);
-  stats.sync_nanos = load(output_.counts().sync_nanos);
+  // On its own: no order with anything is needed.
+  stats.bytes_written = output_.counts().bytes_written.load(std::memory_order_relaxed);
+  output_.counts().sync_latency.AddTo(&stats.sync_latency);
+  stats.syncs = stats.sync_latency.count;
   stats.segments_created = prepared.created;
   stats.segments_recycled = prepared.recycled;
   stats.segments_live = segments_.size();

@@ -13,11 +13,6 @@ namespace {
 
 constexpr uint64_t kPieceBytes = 1 << 20;
 
-// Counters are read for statistics only.
-void Count(std::atomic<uint64_t>* counter, uint64_t n) {
-  counter->fetch_add(n, std::memory_order_relaxed);
-}
-
 }  // namespace
 
 SegmentWriter::SegmentWriter(LogFiles* files, std::shared_ptr<Segment> active)
@@ -33,8 +28,7 @@ absl::Status SegmentWriter::SyncSegment(Segment* segment) {
   const uint64_t start = env->NowNanos();
   const absl::Status status = segment->Sync();
   last_sync_nanos_ = env->NowNanos() - start;
-  Count(&counts_.syncs, 1);
-  Count(&counts_.sync_nanos, last_sync_nanos_);
+  counts_.sync_latency.Record(last_sync_nanos_);
   return Final(status);
 }
 
@@ -51,7 +45,9 @@ absl::Status SegmentWriter::Resume(std::string_view blocks, uint64_t salt) {
 absl::Status SegmentWriter::Write(uint64_t from_lsn, std::string_view blocks) {
   dirty_ = true;
   EMDB_RETURN_IF_ERROR(active_->Write(from_lsn, blocks));
-  Count(&counts_.bytes_written, blocks.size() - from_lsn % kSegmentBlockBytes);
+  // Read for statistics only.
+  counts_.bytes_written.fetch_add(blocks.size() - from_lsn % kSegmentBlockBytes,
+                                  std::memory_order_relaxed);
   return absl::OkStatus();
 }
 

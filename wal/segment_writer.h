@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "storage/latency_histogram.h"
 #include "wal/log_files.h"
 #include "wal/record_format.h"
 #include "wal/segment.h"
@@ -67,8 +68,7 @@ class SegmentWriter {
 
   struct Counts {
     std::atomic<uint64_t> bytes_written{0};
-    std::atomic<uint64_t> syncs{0};
-    std::atomic<uint64_t> sync_nanos{0};
+    AtomicHistogram sync_latency;
   };
   const Counts& counts() const { return counts_; }
 

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "storage/latency_histogram.h"
+
 namespace emdb {
 
 // Counters since Open; each is exact, together they are not one moment's.
@@ -15,8 +17,8 @@ struct WalStats {
   uint64_t syncs = 0;           // fdatasyncs and durable writes of segments
   uint64_t groups = 0;          // that made at least one record durable
   uint64_t records_synced = 0;
-  uint64_t sync_nanos = 0;    // time spent in syncs
-  uint64_t append_waits = 0;  // appends that found the buffer full
+  LatencyHistogram sync_latency;  // of all of them
+  uint64_t append_waits = 0;      // appends that found the buffer full
   uint64_t segments_created = 0;
   uint64_t segments_recycled = 0;
   uint64_t segments_live = 0;  // now, the active one included
