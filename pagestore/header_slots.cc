@@ -136,7 +136,7 @@ absl::StatusOr<bool> VerifyCopy(const PageFile& file, CopyPlace place, const cha
 
 }  // namespace
 
-absl::StatusOr<StoreHeader> ReadNewestHeader(const File& file) {
+absl::StatusOr<FoundHeader> ReadNewestHeader(const File& file) {
   EMDB_ASSIGN_OR_RETURN(const uint64_t size, file.Size());
   EMDB_ASSIGN_OR_RETURN(const Slot first, ReadSlot(file, 0, 0));
   // The first slot says where the second one is. In a store that is being made it may be missing.
@@ -147,10 +147,11 @@ absl::StatusOr<StoreHeader> ReadNewestHeader(const File& file) {
     return SlotError(file, page_size, absl::DataLossError("it is another store's"));
   }
   StoreHeader newest = first.newest ? *first.newest : *second.newest;
-  if (second.newest && second.newest->generation > newest.generation) newest = *second.newest;
+  StoreHeader older = second.newest ? *second.newest : newest;
+  if (older.generation > newest.generation) std::swap(newest, older);
   if (newest.generation <= kFirstGeneration && size <= uint64_t{kHeaderSlots} * page_size) {
     newest.generation = kFirstGeneration;
-    return newest;
+    return FoundHeader{newest, older.next_seq};
   }
   if (!first.newest) return SlotError(file, 0, first.status);
   if (!second.newest) return SlotError(file, page_size, second.status);
@@ -160,7 +161,7 @@ absl::StatusOr<StoreHeader> ReadNewestHeader(const File& file) {
                                                  " pages of ", page_size)),
                            kDamageAdvice);
   }
-  return newest;
+  return FoundHeader{newest, older.next_seq};
 }
 
 absl::StatusOr<HeaderSlots> ReadHeaderSlots(const File& file) {

@@ -14,6 +14,7 @@
 #define EMDB_PAGESTORE_HEADER_SLOTS_H_
 
 #include <array>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -25,10 +26,17 @@
 
 namespace emdb {
 
-// The newest header. NotFound: the file is empty, or its making was cut off before it held
+struct FoundHeader {
+  StoreHeader newest;
+  // Of the header in the other slot, which counts if `newest` is lost to a power cut. That of
+  // `newest` if there is no other.
+  uint64_t fallback_next_seq = 0;
+};
+
+// The header that counts. NotFound: the file is empty, or its making was cut off before it held
 // anything. FailedPrecondition: not a store, or of a newer format. DataLoss: a slot is damaged, or
 // the file is shorter than the header says.
-absl::StatusOr<StoreHeader> ReadNewestHeader(const File& file);
+absl::StatusOr<FoundHeader> ReadNewestHeader(const File& file);
 
 // What is left of the slots of a store that may be damaged.
 struct HeaderSlots {

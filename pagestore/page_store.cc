@@ -52,6 +52,7 @@ PageStore::~PageStore() {
 }
 
 uint64_t PageStore::next_seq() const { return impl_->current()->header().next_seq; }
+uint64_t PageStore::fallback_next_seq() const { return impl_->fallback_next_seq(); }
 const StoreId& PageStore::store_id() const { return impl_->store_id(); }
 const std::string& PageStore::path() const { return impl_->path(); }
 

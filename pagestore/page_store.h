@@ -140,6 +140,11 @@ class PageStore {
 
   // Of the newest durable generation: every log record below it is in these pages.
   uint64_t next_seq() const;
+  // The next_seq() that a power cut may lead back to while what Open found is not known to be
+  // durable: that of the generation before. Equal to next_seq() once it is durable, and if there is
+  // no generation before. So if the two are equal, no log makes up for the loss: before relying on
+  // the store, see EnsureDurable.
+  uint64_t fallback_next_seq() const;
   const StoreId& store_id() const;
   const std::string& path() const;
 

@@ -59,9 +59,9 @@ class PageStoreDamageTest : public testing::TestWithParam<Holds> {
     file_ = *std::move(file);
     bytes_ = env_.FullImage().files.at(kPath).ToString();
     if (GetParam() == Holds::kLeaves) return;
-    const absl::StatusOr<StoreHeader> header = ReadNewestHeader(*file_);
+    const absl::StatusOr<FoundHeader> header = ReadNewestHeader(*file_);
     ASSERT_TRUE(header.ok()) << header.status();
-    absl::StatusOr<std::vector<bool>> reached = ReachedPages(&env_, kPath, *header);
+    absl::StatusOr<std::vector<bool>> reached = ReachedPages(&env_, kPath, header->newest);
     ASSERT_TRUE(reached.ok()) << reached.status();
     reached_ = *std::move(reached);
     reached_.resize(bytes_.size() / kPageSize);

@@ -8,7 +8,6 @@
 #include "pagestore/describe.h"
 #include "pagestore/header_slots.h"
 #include "pagestore/no_changes.h"
-#include "pagestore/store_opener.h"
 #include "pagestore/verify.h"
 #include "storage/posix_env.h"
 #include "storage/status.h"
@@ -25,27 +24,26 @@ absl::StatusOr<std::unique_ptr<PageStoreImpl>> PageStoreImpl::Open(const std::st
                                                                    PageStoreOptions options) {
   if (options.env == nullptr) options.env = PosixEnv();
   EMDB_ASSIGN_OR_RETURN(OpenedStore store, OpenStore(path, options));
-  return std::unique_ptr<PageStoreImpl>(
-      new PageStoreImpl(std::move(store.file), options, store.header, store.is_new));
+  return std::unique_ptr<PageStoreImpl>(new PageStoreImpl(std::move(store), options));
 }
 
-PageStoreImpl::PageStoreImpl(std::unique_ptr<File> file, const PageStoreOptions& options,
-                             const StoreHeader& header, bool is_durable)
-    : store_id_(header.store_id),
+PageStoreImpl::PageStoreImpl(OpenedStore store, const PageStoreOptions& options)
+    : store_id_(store.header.store_id),
       env_(options.env),
       read_only_(options.read_only),
       slices_above_bytes_(options.slices_above_bytes.value_or(options.cache_size_bytes)),
       own_epoch_(options.epoch == nullptr ? std::make_unique<Epoch>() : nullptr),
-      file_(std::move(file), header.page_size, header.store_id),
+      file_(std::move(store.file), store.header.page_size, store_id_),
       cache_(&file_, options.cache_size_bytes,
              options.epoch == nullptr ? own_epoch_.get() : options.epoch),
       registry_(std::make_shared<GenerationRegistry>()),
       free_space_(&file_),
-      header_(header),
-      header_is_durable_(is_durable) {
-  free_space_.Reset(header);
-  current_ = std::make_shared<const ViewState>(TreeOf(header), header, registry_);
-  counts_.free_pages = header.file_pages - header.used_pages;
+      header_(store.header),
+      header_is_durable_(store.is_new),
+      fallback_next_seq_(store.fallback_next_seq) {
+  free_space_.Reset(header_);
+  current_ = std::make_shared<const ViewState>(TreeOf(header_), header_, registry_);
+  counts_.free_pages = header_.file_pages - header_.used_pages;
 }
 
 Tree PageStoreImpl::TreeOf(const StoreHeader& header) {
@@ -55,6 +53,11 @@ Tree PageStoreImpl::TreeOf(const StoreHeader& header) {
 std::shared_ptr<const ViewState> PageStoreImpl::current() const {
   MutexLock lock(&state_mutex_);
   return current_;
+}
+
+uint64_t PageStoreImpl::fallback_next_seq() const {
+  MutexLock lock(&state_mutex_);
+  return fallback_next_seq_;
 }
 
 absl::Status PageStoreImpl::CheckWritable() const {
@@ -154,6 +157,8 @@ absl::Status PageStoreImpl::ConfirmFound() {
   if (header_is_durable_) return absl::OkStatus();
   if (absl::Status s = ConfirmHeader(env_, file_.file(), header_); !s.ok()) return Poison(s);
   header_is_durable_ = true;
+  MutexLock lock(&state_mutex_);
+  fallback_next_seq_ = header_.next_seq;
   return absl::OkStatus();
 }
 
@@ -221,6 +226,7 @@ void PageStoreImpl::Publish(const StoreHeader& header, uint64_t pages_written) {
   MutexLock lock(&state_mutex_);
   // The old state goes with `state`, after the lock.
   current_.swap(state);
+  fallback_next_seq_ = header.next_seq;
   ++counts_.checkpoints;
   counts_.pages_written += pages_written;
   counts_.free_pages = free_space_.free_pages();

@@ -21,6 +21,7 @@
 #include "pagestore/page_format.h"
 #include "pagestore/page_store.h"
 #include "pagestore/page_writer.h"
+#include "pagestore/store_opener.h"
 #include "pagestore/tree.h"
 #include "pagestore/tree_builder.h"
 #include "pagestore/tree_writer.h"
@@ -40,6 +41,7 @@ class PageStoreImpl {
   const std::string& path() const { return file_.path(); }
   const StoreId& store_id() const { return store_id_; }
   std::shared_ptr<const ViewState> current() const ABSL_LOCKS_EXCLUDED(state_mutex_);
+  uint64_t fallback_next_seq() const ABSL_LOCKS_EXCLUDED(state_mutex_);
 
   absl::Status Checkpoint(uint64_t next_seq, ChangeSource* changes,
                           const TreeWriter::Progress& progress) ABSL_LOCKS_EXCLUDED(writer_mutex_);
@@ -64,8 +66,7 @@ class PageStoreImpl {
     uint64_t pending_pages = 0;
   };
 
-  PageStoreImpl(std::unique_ptr<File> file, const PageStoreOptions& options,
-                const StoreHeader& header, bool is_durable);
+  PageStoreImpl(OpenedStore store, const PageStoreOptions& options);
 
   Tree TreeOf(const StoreHeader& header);
   absl::Status CheckWritable() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
@@ -106,6 +107,7 @@ class PageStoreImpl {
 
   mutable Mutex state_mutex_;
   std::shared_ptr<const ViewState> current_ ABSL_GUARDED_BY(state_mutex_);
+  uint64_t fallback_next_seq_ ABSL_GUARDED_BY(state_mutex_);
   Counts counts_ ABSL_GUARDED_BY(state_mutex_);
 };
 

@@ -386,6 +386,54 @@ TEST_F(PageStoreTest, EveryPageCanBeDescribed) {
   EXPECT_TRUE(absl::IsOutOfRange(store_->DescribePage(uint64_t{1} << 40).status()));
 }
 
+TEST_F(PageStoreTest, APowerCutMayLeadBackToTheGenerationBeforeUntilTheNewestIsDurable) {
+  EXPECT_EQ(store_->fallback_next_seq(), 0u);
+  ASSERT_TRUE(Apply(store_.get(), 5, {{"a", "1"}}).ok());
+  EXPECT_EQ(store_->fallback_next_seq(), 5u);
+  // The last sync, behind the header, fails.
+  const auto is_sync = [](FileOp op, std::string_view) { return op == FileOp::kSyncData; };
+  env_.AddRule({.matches = is_sync, .skip = 1});
+  ASSERT_FALSE(Apply(store_.get(), 9, {{"b", "2"}}).ok());
+  env_.ClearRules();
+  FaultEnv after_power_cut(env_.SyncedImage());
+
+  Open(SmallStoreOptions(&env_));
+  EXPECT_EQ(store_->next_seq(), 9u);
+  EXPECT_EQ(store_->fallback_next_seq(), 5u);
+  ASSERT_TRUE(store_->EnsureDurable().ok());
+  EXPECT_EQ(store_->fallback_next_seq(), 9u);
+
+  const auto fallen_back = PageStore::Open(kPath, SmallStoreOptions(&after_power_cut));
+  ASSERT_TRUE(fallen_back.ok()) << fallen_back.status();
+  EXPECT_EQ((*fallen_back)->next_seq(), 5u);
+}
+
+TEST_F(PageStoreTest, AGenerationWithTheSeqOfTheOneBeforeFallsBackToThatSeq) {
+  ASSERT_TRUE(Apply(store_.get(), 5, {{"a", "1"}}).ok());
+  ASSERT_TRUE(Apply(store_.get(), 9, {{"b", "2"}}).ok());
+  Open(SmallStoreOptions(&env_));
+  EXPECT_EQ(store_->next_seq(), 9u);
+  EXPECT_EQ(store_->fallback_next_seq(), 5u);
+  ASSERT_TRUE(Apply(store_.get(), 9, {{"c", "3"}}).ok());
+  EXPECT_EQ(store_->fallback_next_seq(), 9u);
+  Open(SmallStoreOptions(&env_));
+  EXPECT_EQ(store_->next_seq(), 9u);
+  EXPECT_EQ(store_->fallback_next_seq(), 9u);
+}
+
+TEST_F(PageStoreTest, AStoreWhoseMakingWasCutOffHasNothingToFallBackTo) {
+  store_.reset();
+  // Generation 0 in its slot, zeros in that of generation 1.
+  DiskImage image = env_.FullImage();
+  image.files[kPath].Write(8192, std::string(8192, '\0'));
+  FaultEnv env(image);
+  PageStoreOptions options = SmallStoreOptions(&env);
+  options.first_seq = 7;
+  const auto store = PageStore::Open(kPath, options);
+  ASSERT_TRUE(store.ok()) << store.status();
+  EXPECT_EQ((*store)->fallback_next_seq(), (*store)->next_seq());
+}
+
 TEST_F(PageStoreTest, NothingCanBeWrittenOnceItIsClosed) {
   ASSERT_TRUE(store_->Close().ok());
   EXPECT_TRUE(store_->Close().ok());

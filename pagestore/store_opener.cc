@@ -70,13 +70,14 @@ absl::StatusOr<OpenedStore> OpenStore(std::string_view path, const PageStoreOpti
   EMDB_RETURN_IF_ERROR(CheckOptions(options));
   OpenedStore store;
   EMDB_ASSIGN_OR_RETURN(store.file, OpenOrCreate(path, options));
-  absl::StatusOr<StoreHeader> header = ReadNewestHeader(*store.file);
-  const bool missing = absl::IsNotFound(header.status());
+  const absl::StatusOr<FoundHeader> found = ReadNewestHeader(*store.file);
+  const bool missing = absl::IsNotFound(found.status());
   if (missing && (options.read_only || !options.create_if_missing)) {
     return absl::NotFoundError(absl::StrCat("no such store: ", ToAbsl(path), " is empty"));
   }
-  if (!missing && !header.ok()) return header.status();
-  store.header = missing ? FirstHeader(options) : *header;
+  if (!missing && !found.ok()) return found.status();
+  store.header = missing ? FirstHeader(options) : found->newest;
+  store.fallback_next_seq = missing ? store.header.next_seq : found->fallback_next_seq;
   EMDB_RETURN_IF_ERROR(CheckIdentity(path, store.header, options));
   if (missing) {
     EMDB_RETURN_IF_ERROR(ConfirmHeader(options.env, store.file.get(), store.header));

@@ -3,6 +3,7 @@
 #ifndef EMDB_PAGESTORE_STORE_OPENER_H_
 #define EMDB_PAGESTORE_STORE_OPENER_H_
 
+#include <cstdint>
 #include <memory>
 #include <string_view>
 
@@ -18,7 +19,8 @@ namespace emdb {
 struct OpenedStore {
   std::unique_ptr<File> file;
   StoreHeader header;
-  bool is_new = false;  // made by this call, and durable
+  uint64_t fallback_next_seq = 0;  // see PageStore::fallback_next_seq
+  bool is_new = false;             // made by this call, and durable
 };
 
 // What PageStore::Open promises of the file; `options.env` is set.
