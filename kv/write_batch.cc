@@ -1,6 +1,7 @@
 #include "kv/write_batch.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "kv/batch_format.h"
@@ -46,6 +47,19 @@ bool DecodeOperation(const char** p, const char* limit, Operation* out) {
 }  // namespace
 
 WriteBatch::WriteBatch() { Clear(); }
+
+WriteBatch::WriteBatch(WriteBatch&& other) noexcept : WriteBatch() { *this = std::move(other); }
+
+WriteBatch& WriteBatch::operator=(WriteBatch&& other) noexcept {
+  if (this == &other) return *this;
+  rep_ = std::move(other.rep_);
+  count_ = other.count_;
+  max_key_bytes_ = other.max_key_bytes_;
+  max_value_bytes_ = other.max_value_bytes_;
+  has_empty_key_ = other.has_empty_key_;
+  other.Clear();
+  return *this;
+}
 
 void WriteBatch::Put(std::string_view key, std::string_view value) {
   const size_t before = rep_.size();
@@ -96,7 +110,8 @@ absl::Status WriteBatch::ForEach(std::string_view encoded, Visitor visit) {
 
 absl::Status WriteBatch::Validate() const {
   if (has_empty_key_) {
-    return absl::InvalidArgumentError("a key in the batch is empty; keys have 1 to 4096 bytes");
+    return absl::InvalidArgumentError(absl::StrCat("a key in the batch is empty; keys have 1 to ",
+                                                   format::kMaxKeyBytes, " bytes"));
   }
   if (max_key_bytes_ > format::kMaxKeyBytes) {
     return absl::InvalidArgumentError(absl::StrCat("a key in the batch has ", max_key_bytes_,

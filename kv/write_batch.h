@@ -20,6 +20,11 @@ namespace emdb {
 class WriteBatch {
  public:
   WriteBatch();
+  WriteBatch(const WriteBatch& other) = default;
+  WriteBatch& operator=(const WriteBatch& other) = default;
+  // `other` is empty afterwards, and may be filled again.
+  WriteBatch(WriteBatch&& other) noexcept;
+  WriteBatch& operator=(WriteBatch&& other) noexcept;
 
   // Lengths are checked by Db::Write, which refuses the whole batch.
   void Put(std::string_view key, std::string_view value);

@@ -106,6 +106,24 @@ TEST(WriteBatchTest, BytesThatAreNoBatchAreDataLoss) {
   }
 }
 
+TEST(WriteBatchTest, OneThatWasMovedFromIsEmptyAndCanBeFilledAgain) {
+  WriteBatch first;
+  first.Put("key", std::string(100, 'v'));
+  const std::string bytes(first.encoded());
+  WriteBatch second = std::move(first);
+  EXPECT_EQ(second.encoded(), bytes);
+  EXPECT_EQ(second.count(), 1u);
+  EXPECT_EQ(first.count(), 0u);  // NOLINT(bugprone-use-after-move): that is what is promised
+  EXPECT_EQ(first.encoded(), WriteBatch().encoded());
+  first.Delete("gone");
+  second = std::move(first);
+  first.Put("", "of no size");
+  EXPECT_TRUE(second.Validate().ok());
+  std::vector<Operation> operations;
+  ASSERT_TRUE(Decode(second.encoded(), &operations).ok());
+  EXPECT_EQ(operations.size(), 1u);
+}
+
 TEST(WriteBatchTest, KeyThatIsTooLongIsNoBatch) {
   for (const size_t size : {size_t{4096}, size_t{4097}}) {
     WriteBatch batch;
