@@ -17,9 +17,9 @@
 namespace emdb::batch_format {
 
 inline constexpr uint8_t kBatchVersion = 1;
-// In its place in records that hold a part of a batch, and the last part of one (split_batch.h).
-inline constexpr uint8_t kPart = 2;
-inline constexpr uint8_t kLastPart = 3;
+// In its place in records that hold one of the two parts of a large batch (split_batch.h).
+inline constexpr uint8_t kFirstPart = 2;
+inline constexpr uint8_t kSecondPart = 3;
 inline constexpr size_t kHeaderBytes = 1;
 
 // Numbered with gaps, for delete-range, expiring puts, merges and namespaces.

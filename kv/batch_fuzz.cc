@@ -45,22 +45,23 @@ void Decode(std::string_view bytes) {
 void Join(FuzzInput* input) {
   BatchJoiner joiner;
   while (!input->empty()) {
-    const auto batch = joiner.Add(input->Bytes(input->Byte()));
-    if (batch.ok() && batch->has_value()) Decode(**batch);
+    const auto batch = joiner.Add(0, input->Bytes(input->Byte()));
+    if (batch.ok() && batch->has_value()) Decode((*batch)->bytes);
   }
 }
 
 // A batch that is cut comes back whole.
 void CutAndJoin(std::string_view bytes, size_t part_bytes) {
   if (bytes.empty() || bytes[0] == 2 || bytes[0] == 3) return;
+  bytes = bytes.substr(0, 2 * (part_bytes - 1));
   BatchJoiner joiner;
   std::string joined;
   uint64_t seq = 0;
   const auto last =
       AppendInParts(bytes, part_bytes, [&](std::string_view record) -> absl::StatusOr<uint64_t> {
-        const auto batch = joiner.Add(record);
+        const auto batch = joiner.Add(seq, record);
         EMDB_CHECK(batch.ok());
-        if (batch->has_value()) joined = **batch;
+        if (batch->has_value()) joined = (*batch)->bytes;
         return seq++;
       });
   EMDB_CHECK(last.ok() && joined == bytes);

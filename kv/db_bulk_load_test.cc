@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <functional>
 #include <map>
 #include <memory>
 #include <random>
@@ -153,6 +154,13 @@ TEST_F(BulkLoadTest, KeysAndValuesOutOfBoundsAreRefused) {
   EXPECT_TRUE(absl::IsInvalidArgument(db_->BulkLoad(SourceOf(State{{"", "1"}}))));
   const std::string long_key(Db::kMaxKeyBytes + 1, 'k');
   EXPECT_TRUE(absl::IsInvalidArgument(db_->BulkLoad(SourceOf(State{{"a", "1"}, {long_key, "1"}}))));
+  const auto too_large = [&](std::string_view* key, std::string_view* value) {
+    *key = "a";
+    // Its bytes are never looked at.
+    *value = std::string_view(long_key.data(), Db::kMaxValueBytes + 1);
+    return absl::StatusOr<bool>(true);
+  };
+  EXPECT_TRUE(absl::IsInvalidArgument(db_->BulkLoad(too_large)));
   ExpectState({});
 }
 
@@ -250,6 +258,70 @@ TEST_F(BulkLoadTest, LoadsAndWritesInTurnMatchTheModel) {
     if (random() % 4 == 0) Open();
     ASSERT_NO_FATAL_FAILURE(ExpectState(model));
   }
+}
+
+// The log of a store that was only ever loaded does not hold what is in it.
+TEST_F(BulkLoadTest, ADamagedStoreThatWasOnlyLoadedIsNotTakenForANewOne) {
+  std::mt19937_64 random(5);
+  ASSERT_EQ(db_->BulkLoad(SourceOf(RandomRecords(&random, 1000))), absl::OkStatus());
+  ASSERT_EQ(db_->Close(), absl::OkStatus());
+  const DiskImage whole = env_.FullImage();
+  constexpr uint64_t kPageBytes = 8192;
+  const std::vector<std::pair<std::string, std::function<void(DiskImage*)>>> damages = {
+      {"cut", [](DiskImage* d) { d->files[kPath].Resize(d->files[kPath].size() - kPageBytes); }},
+      {"first slot", [](DiskImage* d) { d->files[kPath].Write(0, std::string(kPageBytes, '\0')); }},
+      {"second slot",
+       [](DiskImage* d) { d->files[kPath].Write(kPageBytes, std::string(kPageBytes, '\0')); }},
+      {"both slots",
+       [](DiskImage* d) { d->files[kPath].Write(0, std::string(2 * kPageBytes, '\0')); }},
+      {"emptied", [](DiskImage* d) { d->files[kPath].Resize(0); }},
+      {"deleted", [](DiskImage* d) { d->files.erase(kPath); }},
+  };
+  for (const auto& [what, damage] : damages) {
+    DiskImage image = whole;
+    damage(&image);
+    FaultEnv env(image);
+    const absl::StatusOr<std::unique_ptr<Db>> db = Db::Open(SmallOptions(&env), kPath);
+    EXPECT_TRUE(absl::IsDataLoss(db.status())) << what << ": " << db.status();
+    EXPECT_EQ(env.OperationCount(), 0u) << what;
+  }
+}
+
+// A killed process leaves a load whole that is not durable yet, and it is read.
+TEST(BulkLoadCrashTest, ALoadThatWasFoundAfterAKillIsKept) {
+  std::mt19937_64 random(6);
+  const State records = RandomRecords(&random, 500);
+  size_t found = 0;
+  for (uint64_t killed = 0;; ++killed) {
+    FaultEnv env;
+    bool acknowledged = false;
+    {
+      const absl::StatusOr<std::unique_ptr<Db>> db = Db::Open(SmallOptions(&env), kPath);
+      ASSERT_TRUE(db.ok()) << db.status();
+      ASSERT_EQ((*db)->Put("a", "1", {.sync = true}), absl::OkStatus());
+      ASSERT_EQ((*db)->Checkpoint(), absl::OkStatus());
+      env.AddRule(
+          {.matches = [](FileOp op, std::string_view) { return IsNumbered(op); }, .skip = killed});
+      acknowledged = (*db)->BulkLoad(SourceOf(records)).ok();
+    }
+    env.ClearRules();
+    State seen;
+    {
+      const absl::StatusOr<std::unique_ptr<Db>> db = Db::Open(SmallOptions(&env), kPath);
+      ASSERT_TRUE(db.ok()) << db.status();
+      seen = ReadAll(**db);
+      ASSERT_EQ((*db)->Put("b", "1", {.sync = true}), absl::OkStatus());
+      env.CutPowerAt(0);
+    }
+    seen["b"] = "1";
+    FaultEnv after(env.SyncedImage());
+    const absl::StatusOr<std::unique_ptr<Db>> db = Db::Open(SmallOptions(&after), kPath);
+    ASSERT_TRUE(db.ok()) << db.status();
+    ASSERT_TRUE(ReadAll(**db) == seen) << "killed before operation " << killed;
+    found += seen.size() > 2 ? 1 : 0;
+    if (acknowledged) break;
+  }
+  EXPECT_GT(found, 1u);
 }
 
 // A power cut before operation `cut` of a load, and what is found after it.

@@ -117,7 +117,10 @@ class DbImpl {
   absl::Status CheckWritable() const;
   absl::StatusOr<uint64_t> AppendAndInsert(const Encoded& batch)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
-  absl::Status MakeRoom(size_t room_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
+  // Appends to the log. Returns the seq, of the last part if it takes several.
+  absl::StatusOr<uint64_t> Append(std::string_view batch)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
+  absl::Status MakeRoom(const Encoded& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
   absl::Status FreezeActive(size_t room_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
   absl::Status AwaitDurable(uint64_t seq, const Encoded& batch, Memtable* memtable);
 
@@ -135,6 +138,8 @@ class DbImpl {
   HeldReadPoint HoldNewest() const;
 
   absl::Status CheckpointEverything();
+  // A batch of nothing, if there was none before.
+  absl::Status MarkLogAsWritten() ABSL_LOCKS_EXCLUDED(write_mutex_);
   absl::Status CloseParts();
   // A checkpoint, if there is much in the log that is not in the page store.
   absl::Status SpareNextOpenTheRedo();

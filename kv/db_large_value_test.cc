@@ -1,6 +1,6 @@
 // A value of the size EMDB_VALUE_MIB (64 MiB by default, 1 GiB, the largest, in the manual target),
 // in real files: written, read back, moved to the page store, and found again by the next open,
-// before and after that.
+// before and after that; and salvaged.
 
 #include <algorithm>
 #include <cstdint>
@@ -12,6 +12,7 @@
 
 #include "gtest/gtest.h"
 #include "kv/db.h"
+#include "kv/salvage.h"
 #include "kv/test_setting.h"
 #include "storage/temp_directory.h"
 
@@ -61,6 +62,22 @@ class DbLargeValueTest : public testing::Test {
     EXPECT_EQ(it->key(), "small");
   }
 
+  // Into a store of its own.
+  void ExpectSalvaged(std::string_view expected) {
+    ASSERT_TRUE(db_->Close().ok());
+    const std::string copy = directory_.Path("copy.emdb");
+    const absl::StatusOr<SalvageReport> report =
+        Salvage(nullptr, directory_.Path("store.emdb"), copy);
+    ASSERT_TRUE(report.ok()) << report.status();
+    EXPECT_TRUE(report->lost.empty());
+    const absl::StatusOr<std::unique_ptr<Db>> salvaged = Db::Open(options_, copy);
+    ASSERT_TRUE(salvaged.ok()) << salvaged.status();
+    std::string value;
+    ASSERT_TRUE((*salvaged)->Get("large", &value).ok());
+    EXPECT_TRUE(value == expected);
+    Open();
+  }
+
   const TempDirectory directory_;
   Options options_;
   std::unique_ptr<Db> db_;
@@ -78,6 +95,7 @@ TEST_F(DbLargeValueTest, IsReadBackAtEveryStageOfItsLife) {
   Reopen();
   ExpectValue(value);
   EXPECT_TRUE(db_->Verify().ok());
+  ExpectSalvaged(value);
 
   ASSERT_TRUE(db_->Delete("large").ok());
   ASSERT_TRUE(db_->Compact().ok());

@@ -7,6 +7,7 @@
 #include "gtest/gtest.h"
 #include "kv/db.h"
 #include "storage/fault_env.h"
+#include "storage/forwarding_env.h"
 #include "wal/wal.h"
 
 namespace emdb {
@@ -214,6 +215,50 @@ TEST_F(DbOpenTest, AStoreWhoseMakerWasKilledIsDurableBeforeAWriteToItIs) {
     std::string value;
     EXPECT_TRUE((*db)->Get("key", &value).ok()) << killed;
   }
+}
+
+TEST_F(DbOpenTest, CheckpointCutsALogThatAKilledProcessLeftBehindItsCheckpoint) {
+  {
+    absl::StatusOr<std::unique_ptr<Db>> db = Open();
+    ASSERT_TRUE(db.ok()) << db.status();
+    for (int i = 0; i < 100; ++i) {
+      ASSERT_TRUE((*db)->Put("key" + std::to_string(i), std::string(1000, 'v')).ok());
+    }
+    // The page store gets its checkpoint; the process ends before anything is done to the log.
+    bool is_checkpointed = false;
+    env_->AddRule({.matches = [&is_checkpointed](FileOp op, std::string_view path) {
+      if (op == FileOp::kSyncData && path == kPath) is_checkpointed = true;
+      return is_checkpointed && path != kPath && IsNumbered(op);
+    }});
+    EXPECT_FALSE((*db)->Checkpoint().ok());
+  }
+  env_->ClearRules();
+  absl::StatusOr<std::unique_ptr<Db>> db = Open();
+  ASSERT_TRUE(db.ok()) << db.status();
+  ASSERT_EQ((*db)->GetStats().checkpoint_seq, 100u);
+  ASSERT_GT((*db)->GetStats().wal.segments_live, 1u);
+  ASSERT_TRUE((*db)->Checkpoint().ok());
+  EXPECT_EQ((*db)->GetStats().wal.segments_live, 1u);
+}
+
+TEST_F(DbOpenTest, DirectModeReachesTheLog) {
+  class NoDirectFiles : public ForwardingEnv {
+   public:
+    using ForwardingEnv::ForwardingEnv;
+    absl::StatusOr<std::unique_ptr<File>> OpenFile(std::string_view path,
+                                                   const OpenOptions& options) override {
+      if (options.direct) return absl::InvalidArgumentError("no direct files here");
+      return ForwardingEnv::OpenFile(path, options);
+    }
+  };
+  NoDirectFiles env(env_.get());
+  options_.env = &env;
+  options_.wal_io_mode = IoMode::kDirect;
+  const absl::Status status = Open().status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_NE(status.message().find("no direct files here"), absl::string_view::npos) << status;
+  options_.wal_io_mode = IoMode::kBuffered;
+  EXPECT_EQ(Open().status(), absl::OkStatus());
 }
 
 TEST_F(DbOpenTest, AMissingLogIsDataLoss) {

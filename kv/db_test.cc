@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -216,6 +217,9 @@ TEST_P(DbTest, KeysAndValuesOutOfRangeAreRefusedAndNothingIsWritten) {
   const std::string too_long(Db::kMaxKeyBytes + 1, 'k');
   EXPECT_EQ(Code(db_->Put(too_long, "v")), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(Code(db_->Delete(too_long)), absl::StatusCode::kInvalidArgument);
+  // Its bytes are never looked at.
+  const std::string_view too_large(too_long.data(), Db::kMaxValueBytes + 1);
+  EXPECT_EQ(Code(db_->Put("key", too_large)), absl::StatusCode::kInvalidArgument);
   WriteBatch batch;
   batch.Put("good", "v");
   batch.Put("", "v");
@@ -228,6 +232,27 @@ TEST_P(DbTest, KeysAndValuesOutOfRangeAreRefusedAndNothingIsWritten) {
   EXPECT_EQ(Code(db_->Get(too_long, &value)), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(db_->GetStats().next_seq, before);
   EXPECT_EQ(Get("good"), "absent");
+}
+
+TEST_P(DbTest, ABatchThatSplitsEveryNodeOfAFullMemtableFits) {
+  // Records that weigh little beside the nodes: in order, so that each node is full, until the
+  // memtable nearly is.
+  const auto key = [](size_t n) {
+    return std::string{'k', static_cast<char>(n >> 16), static_cast<char>(n >> 8),
+                       static_cast<char>(n)};
+  };
+  size_t keys = 0;
+  while (db_->GetStats().memtable_bytes < options_.memtable_size / 100 * 98) {
+    ASSERT_TRUE(db_->Put(key(2 * keys), "").ok());
+    ++keys;
+  }
+  ASSERT_EQ(db_->GetStats().checkpoints, 0u);
+  constexpr size_t kLeafCapacity = 72;
+  WriteBatch batch;
+  for (size_t n = 0; n < keys; n += kLeafCapacity) batch.Put(key(2 * n + 1), "");
+  ASSERT_TRUE(db_->Write(batch).ok());
+  ASSERT_TRUE(db_->Checkpoint().ok());
+  EXPECT_EQ(db_->GetStats().page_store.records, keys + batch.count());
 }
 
 TEST_P(DbTest, TheLongestKeyAndLargeValues) {
@@ -315,6 +340,12 @@ TEST_P(DbTest, StatsCountWhatWasDone) {
   EXPECT_EQ(stats.iterators, 1u);
   EXPECT_EQ(stats.get_latency.count, 1u);
   EXPECT_EQ(stats.commit_latency.count, in_memory() ? 0u : 1u);
+  if (!in_memory()) {
+    EXPECT_EQ(stats.wal.groups, 1u);
+    EXPECT_GE(stats.wal.syncs, 1u);
+    EXPECT_EQ(stats.wal.sync_latency.count, stats.wal.syncs);
+    EXPECT_GT(stats.wal.bytes_written, 0u);
+  }
   EXPECT_EQ(stats.next_seq, 3u);
   EXPECT_EQ(stats.visible_seq, 3u);
   EXPECT_EQ(stats.checkpoint_seq, 0u);
@@ -328,6 +359,23 @@ TEST_P(DbTest, StatsCountWhatWasDone) {
   EXPECT_EQ(stats.checkpoint_duration.count, 1u);
   EXPECT_EQ(stats.estimated_records, 2u);
   EXPECT_EQ(stats.page_store.records, 2u);
+  EXPECT_GT(stats.page_store.bytes_written, 0u);
+  EXPECT_EQ(Get("b"), "=1");
+  EXPECT_EQ(Get("c"), "=1");
+  stats = db_->GetStats();
+  EXPECT_GT(stats.page_store.cache_hits + stats.page_store.cache_misses, 0u);
+}
+
+TEST_P(DbTest, UnderGroupAWriteBecomesDurableByItself) {
+  ASSERT_EQ(options_.flush_policy.kind(), FlushPolicy::Kind::kGroup);
+  ASSERT_TRUE(db_->Put("a", "1").ok());
+  while (db_->GetStats().durable_seq < 1) std::this_thread::yield();
+  if (in_memory()) return;
+  FaultEnv after(env_.SyncedImage());
+  options_.env = &after;
+  Open();
+  EXPECT_EQ(Get("a"), "=1");
+  db_.reset();
 }
 
 TEST_P(DbTest, OverwritingOneKeyStaysWithinTwoMemtablesAndOneRecord) {

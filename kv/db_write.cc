@@ -125,11 +125,8 @@ void DbImpl::WriteAsync(const Encoded& batch, std::function<void(const absl::Sta
 }
 
 absl::StatusOr<uint64_t> DbImpl::AppendAndInsert(const Encoded& batch) {
-  EMDB_RETURN_IF_ERROR(MakeRoom(Memtable::RoomFor(batch.operations, batch.bytes.size())));
-  EMDB_ASSIGN_OR_RETURN(const uint64_t seq, AppendInParts(batch.bytes, Wal::kMaxRecordBytes,
-                                                          [this](std::string_view record) {
-                                                            return log_.Append(record);
-                                                          }));
+  EMDB_RETURN_IF_ERROR(MakeRoom(batch));
+  EMDB_ASSIGN_OR_RETURN(const uint64_t seq, Append(batch.bytes));
   Memtable* const memtable = active_;
   uint64_t puts = 0;
   ForEach(batch.bytes, [&](WriteBatch::Kind kind, std::string_view key, std::string_view value) {
@@ -143,11 +140,26 @@ absl::StatusOr<uint64_t> DbImpl::AppendAndInsert(const Encoded& batch) {
   return seq;
 }
 
-absl::Status DbImpl::MakeRoom(size_t room_bytes) {
-  if (active_->memory_bytes() < options_.memtable_size && active_->HasRoom(room_bytes)) [[likely]] {
+absl::StatusOr<uint64_t> DbImpl::Append(std::string_view batch) {
+  uint64_t end_seq = 0;
+  absl::StatusOr<uint64_t> seq = AppendInParts(
+      batch, Wal::kMaxRecordBytes, [&](std::string_view record) -> absl::StatusOr<uint64_t> {
+        EMDB_ASSIGN_OR_RETURN(const uint64_t part_seq, log_.Append(record));
+        end_seq = part_seq + 1;
+        return part_seq;
+      });
+  // The seq of a first part whose second one failed stands for nothing, and nothing may wait for
+  // it.
+  if (!seq.ok() && end_seq > 0) queue_.Publish(end_seq - 1, /*must_be_durable=*/false);
+  return seq;
+}
+
+absl::Status DbImpl::MakeRoom(const Encoded& batch) {
+  if (active_->memory_bytes() < options_.memtable_size &&
+      active_->HasRoom(active_->RoomForMore(batch.operations, batch.bytes.size()))) [[likely]] {
     return absl::OkStatus();
   }
-  return FreezeActive(room_bytes);
+  return FreezeActive(Memtable::RoomFor(batch.operations, batch.bytes.size()));
 }
 
 absl::Status DbImpl::FreezeActive(size_t room_bytes) {
@@ -195,13 +207,28 @@ absl::Status DbImpl::CheckpointEverything() {
     if (log_.next_seq() > frozen_seq_) EMDB_RETURN_IF_ERROR(FreezeActive(0));
     boundary = frozen_seq_;
   }
-  return checkpointer_->WaitForCheckpoint(boundary);
+  EMDB_RETURN_IF_ERROR(checkpointer_->WaitForCheckpoint(boundary));
+  // Mostly done already. But the checkpoint may be one that was found at open, of a process that
+  // ended before it was durable or before it had the log cut.
+  EMDB_RETURN_IF_ERROR(store_->EnsureDurable());
+  return log_.TruncateBefore(boundary);
+}
+
+absl::Status DbImpl::MarkLogAsWritten() {
+  MutexLock lock(&write_mutex_);
+  if (log_.next_seq() > 0) return absl::OkStatus();
+  EMDB_ASSIGN_OR_RETURN(const uint64_t seq, Append(WriteBatch().encoded()));
+  queue_.Publish(seq, /*must_be_durable=*/false);
+  return absl::OkStatus();
 }
 
 absl::Status DbImpl::BulkLoad(const BulkSource& source) {
   const CallGate::Pass pass(&gate_);
   if (!pass) return Closed();
   EMDB_RETURN_IF_ERROR(CheckWritable());
+  // The log knows nothing of what is loaded. One that had never been written to would say of a
+  // damaged store that there was nothing in it yet.
+  EMDB_RETURN_IF_ERROR(MarkLogAsWritten());
   // What was written before must be in the tree, or it would lie above what is loaded.
   EMDB_RETURN_IF_ERROR(CheckpointEverything());
   return checkpointer_->RunExclusively([this, &source] {

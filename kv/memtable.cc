@@ -250,7 +250,16 @@ Arena::Ref Memtable::NewRecord(uint64_t seq, RecordKind kind, std::string_view k
   return ref;
 }
 
+size_t Memtable::RoomForMore(size_t operations, size_t bytes) const {
+  // An operation splits at most the full node of each level that it passes. A node that was split
+  // takes many more before it is full again, which RoomFor allows for.
+  const size_t levels = node(root_.load(std::memory_order_relaxed))->level() + size_t{1};
+  const size_t splits = std::min(operations * levels, nodes_);
+  return RoomFor(operations, bytes) + splits * (MemtableNode::kBytes + alignof(MemtableNode));
+}
+
 Arena::Ref Memtable::NewNode(uint32_t level) {
+  nodes_++;
   const Arena::Ref ref = arena_->Allocate(MemtableNode::kBytes, alignof(MemtableNode));
   new (arena_->At(ref)) MemtableNode(level);
   return ref;

@@ -45,7 +45,8 @@ class Memtable {
     std::optional<std::string_view> end;  // exclusive; none: all that follows
   };
 
-  // What `operations` puts and deletions, `bytes` of keys and values in all, take at most.
+  // What `operations` puts and deletions, `bytes` of keys and values in all, take at most in a new
+  // memtable.
   static size_t RoomFor(size_t operations, size_t bytes) { return operations * 64 + bytes + 16384; }
 
   // With an arena of `pool` of at least `min_capacity_bytes`. ResourceExhausted.
@@ -57,6 +58,8 @@ class Memtable {
 
   // The writer.
 
+  // What they take at most in this one, whose nodes may all be full.
+  size_t RoomForMore(size_t operations, size_t bytes) const;
   bool HasRoom(size_t room_bytes) const {
     return arena_->capacity_bytes() - arena_->used_bytes() >= room_bytes;
   }
@@ -174,7 +177,8 @@ class Memtable {
   std::unique_ptr<Arena> arena_;
   KeyFilter filter_;
   std::atomic<Arena::Ref> root_{0};
-  Arena::Ref last_leaf_ = 0;  // the writer's
+  Arena::Ref last_leaf_ = 0;  // the writer's, and so is:
+  size_t nodes_ = 0;
   std::atomic<uint64_t> records_{0};
   std::atomic<uint64_t> keys_{0};
   std::atomic<int64_t> key_balance_{0};

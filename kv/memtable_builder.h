@@ -7,6 +7,7 @@
 #ifndef EMDB_KV_MEMTABLE_BUILDER_H_
 #define EMDB_KV_MEMTABLE_BUILDER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -24,8 +25,18 @@ class MemtableBuilder {
   void Add(uint64_t seq, RecordKind kind, std::string_view key, std::string_view value);
   // Makes all of it readable. Comes last.
   void Finish();
+  // What Finish takes of the memtable's memory, at most.
+  size_t index_bytes() const { return entries_.size() * kIndexBytesPerEntry + kLeastIndexBytes; }
 
  private:
+  // A share of a full leaf, and of the nodes above it.
+  static constexpr size_t kIndexBytesPerEntry = 16;
+  static_assert(kIndexBytesPerEntry * MemtableNode::kLeafCapacity * MemtableNode::kInnerCapacity >
+                (MemtableNode::kBytes + alignof(MemtableNode)) *
+                    (MemtableNode::kInnerCapacity + 2));
+  // Nodes that are not full: one on each level.
+  static constexpr size_t kLeastIndexBytes = 8 * MemtableNode::kBytes;
+
   struct Entry {
     uint64_t head;  // the 8 bytes behind the prefix that all keys share
     Arena::Ref record;

@@ -161,6 +161,29 @@ TEST(MemtableTest, RoomForIsEnoughForTheSmallestRecordsInTheWorstOrder) {
   }
 }
 
+TEST(MemtableTest, RoomForMoreIsEnoughToSplitEveryNode) {
+  constexpr size_t kKeys = 72 * 1000;
+  std::shared_ptr<Memtable> table = NewMemtable();
+  const auto key = [](size_t n) {
+    return std::string{static_cast<char>(n >> 16), static_cast<char>(n >> 8), static_cast<char>(n)};
+  };
+  // In order, so that every leaf is full.
+  for (size_t i = 0; i < kKeys; ++i) table->Add(i, RecordKind::kDelete, key(2 * i), "");
+  // One more for each, then another, and so on.
+  for (size_t round = 0; round < 3; ++round) {
+    const size_t before = table->memory_bytes();
+    const size_t operations = kKeys / 72;
+    const size_t room = table->RoomForMore(operations, operations * 3);
+    for (size_t i = 0; i < operations; ++i) {
+      table->Add(kKeys, RecordKind::kDelete, key(2 * (72 * i + 7 * round) + 1), "");
+    }
+    EXPECT_LE(table->memory_bytes() - before, room) << round;
+    if (round == 0) {
+      EXPECT_GT(table->memory_bytes() - before, Memtable::RoomFor(operations, operations * 3));
+    }
+  }
+}
+
 TEST(MemtableTest, HasRoomUntilTheArenaIsUsedUp) {
   std::shared_ptr<Memtable> table = NewMemtable(1 << 20);
   EXPECT_TRUE(table->HasRoom(1 << 19));

@@ -24,7 +24,7 @@ struct Options {
   bool read_only = false;
 
   // When a write that does not ask for `sync` becomes durable. OnEachWrite makes every write
-  // durable.
+  // durable; Group takes 0 to 1 hour.
   FlushPolicy flush_policy = FlushPolicy::Group(absl::Milliseconds(5));
   IoMode wal_io_mode = IoMode::kBuffered;
 

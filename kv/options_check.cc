@@ -29,11 +29,11 @@ absl::Status CheckOptions(const Options& options) {
       options.wal_segment_size > (uint64_t{1} << 30)) {
     return OutOfRange("wal_segment_size", options.wal_segment_size, "64 KiB to 1 GiB");
   }
-  if (options.flush_policy.kind() == FlushPolicy::Kind::kGroup &&
-      options.flush_policy.max_wait() < absl::ZeroDuration()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "Options::flush_policy: max_wait is ",
-        absl::FormatDuration(options.flush_policy.max_wait()), "; it must not be negative"));
+  const absl::Duration max_wait = options.flush_policy.max_wait();
+  if (max_wait < absl::ZeroDuration() || max_wait > absl::Hours(1)) {
+    return absl::InvalidArgumentError(absl::StrCat("Options::flush_policy: max_wait is ",
+                                                   absl::FormatDuration(max_wait),
+                                                   "; it must be 0 to 1 hour"));
   }
   if (options.read_only && options.error_if_exists) {
     return absl::InvalidArgumentError(

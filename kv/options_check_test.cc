@@ -23,6 +23,7 @@ TEST(OptionsCheckTest, WhatIsOutOfRangeIsNamed) {
       {"wal_segment_size", [](Options* o) { o->wal_segment_size = 1024; }},
       {"wal_segment_size", [](Options* o) { o->wal_segment_size = (uint64_t{1} << 30) + 1; }},
       {"flush_policy", [](Options* o) { o->flush_policy = FlushPolicy::Group(-absl::Seconds(1)); }},
+      {"flush_policy", [](Options* o) { o->flush_policy = FlushPolicy::Group(absl::Hours(2)); }},
       {"read_only", [](Options* o) { o->read_only = o->error_if_exists = true; }},
   };
   for (const auto& [name, spoil] : cases) {
@@ -41,6 +42,8 @@ TEST(OptionsCheckTest, TheEndsOfTheRangesAreAllowed) {
   options.page_size = 65536;
   options.wal_segment_size = uint64_t{64} << 10;
   options.flush_policy = FlushPolicy::Group(absl::ZeroDuration());
+  EXPECT_TRUE(CheckOptions(options).ok());
+  options.flush_policy = FlushPolicy::Group(absl::Hours(1));
   EXPECT_TRUE(CheckOptions(options).ok());
 }
 

@@ -21,10 +21,12 @@ absl::Status LogRedo::StartMemtable(size_t room_bytes) {
 }
 
 absl::Status LogRedo::Add(uint64_t seq, std::string_view record) {
-  EMDB_ASSIGN_OR_RETURN(const std::optional<std::string_view> batch, joiner_.Add(record));
+  EMDB_ASSIGN_OR_RETURN(const std::optional<JoinedBatch> batch, joiner_.Add(seq, record));
   if (!batch.has_value()) return absl::OkStatus();
-  EMDB_RETURN_IF_ERROR(Decode(*batch));
-  EMDB_RETURN_IF_ERROR(MakeRoom(seq, Memtable::RoomFor(operations_.size(), batch->size())));
+  EMDB_RETURN_IF_ERROR(Decode(batch->bytes));
+  // A memtable that ends between the parts of a batch would have the log cut there.
+  const size_t room_bytes = Memtable::RoomFor(operations_.size(), batch->bytes.size());
+  EMDB_RETURN_IF_ERROR(MakeRoom(batch->first_seq, room_bytes));
   for (const Operation& operation : operations_) {
     builder_->Add(seq,
                   operation.kind == WriteBatch::Kind::kPut ? RecordKind::kPut : RecordKind::kDelete,
@@ -45,7 +47,10 @@ absl::Status LogRedo::Decode(std::string_view batch) {
 
 absl::Status LogRedo::MakeRoom(uint64_t seq, size_t room_bytes) {
   if (active_ == nullptr) return StartMemtable(room_bytes);
-  if (active_->memory_bytes() < options_.memtable_size && active_->HasRoom(room_bytes)) {
+  // The index is made at the end, and room is kept for it.
+  const size_t index_bytes = builder_->index_bytes();
+  if (active_->memory_bytes() + index_bytes < options_.memtable_size &&
+      active_->HasRoom(room_bytes + index_bytes)) {
     return absl::OkStatus();
   }
   Freeze(seq);

@@ -56,6 +56,7 @@ class LogRedo {
   };
 
   absl::Status StartMemtable(size_t room_bytes);
+  // For a batch whose first record is that of `seq`.
   absl::Status MakeRoom(uint64_t seq, size_t room_bytes);
   absl::Status Decode(std::string_view batch);
   void Freeze(uint64_t end_seq);

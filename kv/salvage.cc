@@ -26,12 +26,15 @@ class Collector {
   explicit Collector(Db* db) : db_(db) {}
 
   absl::Status Put(std::string_view key, std::string_view value) {
+    // Before, so that the largest value there may be comes alone: two would be too large a batch.
+    EMDB_RETURN_IF_ERROR(WriteUnlessFits(key.size() + value.size()));
     batch_.Put(key, value);
-    return WriteIfLarge();
+    return absl::OkStatus();
   }
   absl::Status Delete(std::string_view key) {
+    EMDB_RETURN_IF_ERROR(WriteUnlessFits(key.size()));
     batch_.Delete(key);
-    return WriteIfLarge();
+    return absl::OkStatus();
   }
   absl::Status Finish() {
     EMDB_RETURN_IF_ERROR(db_->Write(batch_));
@@ -40,8 +43,9 @@ class Collector {
   }
 
  private:
-  absl::Status WriteIfLarge() {
-    return batch_.size_bytes() < kBatchBytes ? absl::OkStatus() : Finish();
+  absl::Status WriteUnlessFits(size_t bytes) {
+    const bool fits = batch_.count() == 0 || batch_.size_bytes() + bytes <= kBatchBytes;
+    return fits ? absl::OkStatus() : Finish();
   }
 
   Db* const db_;
@@ -157,17 +161,17 @@ class Salvager {
       if ((record.seq < next_seq) != (part == LogPart::kBeforeCheckpoint)) return absl::OkStatus();
       // Parts of a batch with a hole between them are none.
       if (!record.follows) joiner = BatchJoiner();
-      const absl::StatusOr<std::optional<std::string_view>> batch = joiner.Add(record.bytes);
+      const absl::StatusOr<std::optional<JoinedBatch>> batch = joiner.Add(record.seq, record.bytes);
       if (!batch.ok()) return LoseBatch(record.seq, batch.status(), lost);
       if (!batch->has_value()) return absl::OkStatus();
-      const absl::Status decoded =
-          WriteBatch::ForEach(**batch, [](WriteBatch::Kind, std::string_view, std::string_view) {});
+      const absl::Status decoded = WriteBatch::ForEach(
+          (*batch)->bytes, [](WriteBatch::Kind, std::string_view, std::string_view) {});
       if (!decoded.ok()) return LoseBatch(record.seq, decoded, lost);
       if (part == LogPart::kRest) {
         ++report_.log_batches;
         report_.log_batches_behind_gap += record.behind_gap ? 1 : 0;
       }
-      return Apply(**batch, part, collector);
+      return Apply((*batch)->bytes, part, collector);
     };
     EMDB_ASSIGN_OR_RETURN(const LogSalvager::Extent extent, log_->Read(from_seq, visit, lost));
     CheckThatTheyMeet(extent, next_seq, lost);

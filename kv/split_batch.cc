@@ -1,8 +1,9 @@
 #include "kv/split_batch.h"
 
-#include <algorithm>
+#include <utility>
 
 #include "kv/batch_format.h"
+#include "storage/check.h"
 #include "storage/status.h"
 
 namespace emdb {
@@ -14,39 +15,32 @@ absl::StatusOr<uint64_t> AppendInParts(
   if (batch.size() <= max_record_bytes) [[likely]]
     return append(batch);
   const size_t part_bytes = max_record_bytes - format::kHeaderBytes;
-  std::string record;
-  for (;;) {
-    const bool is_last = batch.size() <= part_bytes;
-    record.assign(1, static_cast<char>(is_last ? format::kLastPart : format::kPart));
-    record.append(batch.substr(0, part_bytes));
-    EMDB_ASSIGN_OR_RETURN(const uint64_t seq, append(record));
-    if (is_last) return seq;
-    batch.remove_prefix(part_bytes);
-  }
+  EMDB_CHECK(batch.size() <= 2 * part_bytes);
+  const auto append_part = [&](uint8_t mark, std::string_view part) {
+    std::string record(1, static_cast<char>(mark));
+    record.append(part);
+    return append(record);
+  };
+  EMDB_RETURN_IF_ERROR(append_part(format::kFirstPart, batch.substr(0, part_bytes)).status());
+  return append_part(format::kSecondPart, batch.substr(part_bytes));
 }
 
-absl::StatusOr<std::optional<std::string_view>> BatchJoiner::Add(std::string_view record) {
+absl::StatusOr<std::optional<JoinedBatch>> BatchJoiner::Add(uint64_t seq, std::string_view record) {
   const uint8_t mark = record.empty() ? 0 : static_cast<uint8_t>(record[0]);
-  if (mark != format::kPart && mark != format::kLastPart) {
-    // Parts without a last one are of a write that failed.
-    has_parts_ = false;
-    return record;
-  }
-  record.remove_prefix(format::kHeaderBytes);
-  if (mark == format::kPart) {
-    if (!has_parts_) parts_.clear();
-    has_parts_ = true;
-    parts_.append(record);
+  // A first part without a second one is of a write that failed.
+  const bool follows_first_part = std::exchange(has_first_part_, mark == format::kFirstPart);
+  if (mark != format::kFirstPart && mark != format::kSecondPart) return JoinedBatch{record, seq};
+  const std::string_view part = record.substr(format::kHeaderBytes);
+  if (mark == format::kFirstPart) {
+    batch_.assign(part);
+    first_seq_ = seq;
     return std::nullopt;
   }
-  if (!has_parts_) {
-    return absl::DataLossError(
-        "the last part of a batch without the parts before it; the log is damaged");
+  if (!follows_first_part) {
+    return absl::DataLossError("the second part of a batch without the first; the log is damaged");
   }
-  has_parts_ = false;
-  parts_.append(record);
-  const std::string_view batch = parts_;
-  return batch;
+  batch_.append(part);
+  return JoinedBatch{batch_, first_seq_};
 }
 
 }  // namespace emdb

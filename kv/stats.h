@@ -46,7 +46,7 @@ struct Stats {
   uint64_t checkpoints = 0;
   LatencyHistogram checkpoint_duration;
   uint64_t checkpoint_failures = 0;
-  LatencyHistogram write_stalls;  // writes that were slowed because checkpoints fell behind
+  LatencyHistogram write_stalls;  // waits of writes, because checkpoints had fallen behind
 
   // What the last open did.
   uint64_t recovered_records = 0;  // log records applied

@@ -42,9 +42,10 @@ class StoreOpener {
     if (!store.ok()) return Remake(store.status());
     files_.store = *std::move(store);
     EMDB_RETURN_IF_ERROR(OpenLog());
-    // Nothing can be refused any more. A store without a checkpoint may not be on the disk yet, and
-    // would be missed; of another one an older state would be found, from which the log goes on.
-    if (!options_.read_only && files_.store->next_seq() == 0) {
+    // Nothing can be refused any more. What was found may not be on the disk yet, and a power cut
+    // leave the state before it. The log goes on from an older one; but what came from elsewhere, a
+    // bulk load or the making of the store, would be missed.
+    if (!options_.read_only && files_.store->fallback_next_seq() == files_.store->next_seq()) {
       EMDB_RETURN_IF_ERROR(files_.store->EnsureDurable());
     }
     return std::move(files_);

@@ -4,7 +4,8 @@
 // A store is made in this order: the store file, empty, and its name durable; the lock on it; the
 // log, durable; then the headers of the page store. So an empty store file whose log is missing or
 // was never written to is a store whose making was cut short, and is made anew; one with a log that
-// holds, or ever held, records is damage.
+// holds, or ever held, records is damage. So whoever puts something into a store past the log
+// (Db::BulkLoad) makes sure that the log has been written to.
 //
 // Not: what is made of the log's records. See recovery.h.
 
