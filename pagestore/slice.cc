@@ -45,8 +45,9 @@ std::string_view SliceFilter(const char* root) {
 absl::Status CheckInnerTail(const char* page, uint32_t inner_end) {
   const uint32_t end = PageDataEndField(page);
   if (PageKindField(page) == PageKind::kInner) {
-    return inner_end == end ? absl::OkStatus()
-                            : absl::DataLossError("malformed node: separator offsets");
+    if (inner_end != end) return absl::DataLossError("malformed node: separator offsets");
+    return PagePositionField(page) == 0 ? absl::OkStatus()
+                                        : absl::DataLossError("malformed node: position");
   }
   if (PagePositionField(page) != inner_end || inner_end > end) {
     return absl::DataLossError("malformed node: end of the separators");

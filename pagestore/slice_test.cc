@@ -120,6 +120,13 @@ TEST(SliceTest, MalformedSlicesAreRefused) {
   EXPECT_FALSE(Check(page).ok()) << "no record";
 }
 
+TEST(SliceTest, AnInnerPageWithoutATailHasNoPosition) {
+  std::string page = InnerPage();
+  ASSERT_EQ(Check(page), absl::OkStatus());
+  SetPosition(&page, PageDataEndField(page.data()));
+  EXPECT_FALSE(Check(page).ok());
+}
+
 TEST(SliceTest, MoreSlicesThanTheMostAreRefused) {
   const std::vector<SliceRef> most(kMaxSlices, SliceRef{{20, 1}, 3, 50});
   std::string page = Buffered(InnerPage(), most);

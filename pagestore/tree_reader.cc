@@ -48,6 +48,10 @@ absl::StatusOr<Answer> AskSlices(const Tree& tree, NodeReader* reader, const cha
   const uint64_t hash = FilterHash(key);
   for (uint32_t i = 0; i < count; ++i) {
     EMDB_ASSIGN_OR_RETURN(const char* root_page, reader->Read(roots[i], kSliceHeight - 1));
+    // Of the pages of this level only these have a filter.
+    if (PageKindField(root_page) != PageKind::kSliceRoot) [[unlikely]] {
+      return tree.file->Corruption(roots[i].id, "not the slice that its node refers to");
+    }
     if (!FilterMayContain(hash, SliceFilter(root_page))) continue;
     const InnerView root(root_page);
     EMDB_ASSIGN_OR_RETURN(const char* leaf, reader->Read(root.child(root.ChildFor(key)), 0));

@@ -1,0 +1,140 @@
+// Store files whose checksums are all right and whose contents no store has ever written: what is
+// read of them is right or an error.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "gtest/gtest.h"
+#include "pagestore/node_builder.h"
+#include "pagestore/page_format.h"
+#include "pagestore/page_store.h"
+#include "pagestore/slice.h"
+#include "pagestore/store_testing.h"
+#include "storage/fault_env.h"
+
+namespace emdb {
+namespace {
+
+constexpr char kPath[] = "dir/forged.emdb";
+constexpr uint32_t kPageSize = kMinPageSize;
+
+// Pages in the order they are added, from the first behind the header slots on.
+class ForgedFile {
+ public:
+  PageId next_id() const { return static_cast<PageId>(bytes_.size() / kPageSize); }
+
+  PageRef AddPage(std::string page) {
+    const PageRef ref = SealPage(CrcSeed(StoreId{}), page.data(), kPageSize);
+    bytes_ += page;
+    return ref;
+  }
+
+  // Both slots, the second one newer. What `header` says of root and height, and of more.
+  std::string WithHeader(StoreHeader header) const {
+    header.page_size = kPageSize;
+    std::string file = bytes_;
+    for (PageId slot = 0; slot < kHeaderSlots; ++slot) {
+      header.generation = 2 + slot;
+      for (const size_t copy : {size_t{0}, kHeaderCopyOffset}) {
+        EncodeStoreHeader(header, file.data() + size_t{slot} * kPageSize + copy);
+      }
+    }
+    return file;
+  }
+
+ private:
+  std::string bytes_ = std::string(kHeaderSlots * kPageSize, '\0');
+};
+
+std::string Leaf(PageId id) {
+  NodeItems items(0);
+  items.Add({"key", {}, CellKind::kInline, "value"});
+  std::string page(kPageSize, '\0');
+  items.Build(0, items.size(), {id, 1}, page.data(), kPageSize);
+  return page;
+}
+
+std::string InnerOver(PageRef child, PageId id) {
+  char payload[kPageRefSize];
+  StorePageRef(payload, child);
+  NodeItems items(1);
+  items.Add({"", {}, CellKind::kInline, {payload, kPageRefSize}});
+  std::string page(kPageSize, '\0');
+  items.Build(0, items.size(), {id, 1}, page.data(), kPageSize);
+  return page;
+}
+
+std::string BufferedOver(const std::string& inner, PageRef slice, PageId id) {
+  std::string page(kPageSize, '\0');
+  BuildBufferedNode(inner.data(), {{slice, kSliceHeight, 1}}, id, 1,
+                    absl::MakeSpan(page.data(), page.size()));
+  return page;
+}
+
+std::string WithPosition(std::string page, uint32_t position) {
+  PageHeader header = DecodePageHeader(page.data());
+  header.position = position;
+  EncodePageHeader(header, page.data());
+  return page;
+}
+
+// A leaf, and a node above it whose only slice has `root` for a root.
+std::string StoreWhoseSliceIs(std::string_view root_name) {
+  ForgedFile file;
+  const PageRef leaf = file.AddPage(Leaf(file.next_id()));
+  std::string root = InnerOver(leaf, file.next_id());
+  if (root_name == "buffered") {
+    root = BufferedOver(root, leaf, file.next_id());
+  } else if (root_name == "inner with a position behind the page") {
+    root = WithPosition(std::move(root), 0xfffffff0);
+  }
+  const PageRef slice = file.AddPage(std::move(root));
+  const PageId id = file.next_id();
+  StoreHeader header;
+  header.root = file.AddPage(BufferedOver(InnerOver(leaf, id), slice, id));
+  header.height = 2;
+  header.records = 1;
+  header.file_pages = header.used_pages = file.next_id();
+  header.slice_pages = kSliceHeight;
+  header.slice_records = 1;
+  return file.WithHeader(header);
+}
+
+absl::StatusOr<std::unique_ptr<PageStore>> Open(Env* env) {
+  PageStoreOptions options = SmallStoreOptions(env);
+  options.read_only = true;
+  options.store_id.reset();
+  return PageStore::Open(kPath, options);
+}
+
+FaultEnv EnvWith(const std::string& file) {
+  DiskImage image;
+  image.files[kPath] = SparseBytes(file);
+  return FaultEnv(image);
+}
+
+TEST(ForgedStoreTest, APageThatIsNoRootOfASliceIsNotReadAsOne) {
+  for (const char* root : {"inner", "buffered", "inner with a position behind the page"}) {
+    SCOPED_TRACE(root);
+    FaultEnv env = EnvWith(StoreWhoseSliceIs(root));
+    const auto store = Open(&env);
+    ASSERT_TRUE(store.ok()) << store.status();
+    const View view = (*store)->GetView();
+    std::string value;
+    EXPECT_TRUE(absl::IsDataLoss(view.Get("key", &value)));
+    absl::Status status = absl::NotFoundError("");
+    const std::string_view key = "key";
+    view.MultiGet({&key, 1}, {&value, 1}, {&status, 1});
+    EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+    EXPECT_TRUE(absl::IsDataLoss((*store)->Verify()));
+  }
+}
+
+}  // namespace
+}  // namespace emdb
