@@ -244,6 +244,41 @@ TEST(CheckNodeTest, RefusesACellThatEndsBehindTheDataOrBeforeItsBegin) {
   EXPECT_EQ(begin_of_the_second(UINT16_MAX), "malformed node: cell offsets");
 }
 
+// A leaf of one record whose cell is these bytes, with a key that begins with `k`.
+std::string LeafOfCell(std::string_view cell) {
+  const size_t cell_at = kPageHeaderSize + 6;
+  std::string page(kPageSize, '\0');
+  EncodePageHeader({.id = 9,
+                    .kind = PageKind::kLeaf,
+                    .count = 1,
+                    .data_end = static_cast<uint16_t>(cell_at + cell.size())},
+                   page.data());
+  Store32(page.data() + kPageHeaderSize, HeadOf("k"));
+  Store16(page.data() + kPageHeaderSize + 4, static_cast<uint16_t>(cell_at));
+  page.replace(cell_at, cell.size(), cell);
+  return page;
+}
+
+// A view of a cell looks no further for the two sizes than the longest are.
+TEST(CheckNodeTest, RefusesSizesInMoreBytesThanAViewReads) {
+  const auto check = [](std::string_view cell) {
+    const std::string page = LeafOfCell(cell);
+    const absl::Status status = CheckNode(page.data(), kPageSize, 0);
+    if (status.ok()) {
+      const LeafView::Cell seen = LeafView(page.data()).cell(0);
+      EXPECT_EQ(seen.suffix, "k");
+      EXPECT_EQ(seen.payload, "");
+    }
+    return status;
+  };
+  EXPECT_TRUE(check(std::string_view("\x01\x00k", 3)).ok());
+  EXPECT_TRUE(check(std::string_view("\x81\x80\x80\x80\x00\x80\x80\x80\x80\x00k", 11)).ok());
+  constexpr std::string_view kTwoTooLong("\x81\x80\x80\x80\x80\x00\x80\x80\x80\x80\x80\x00k", 13);
+  EXPECT_TRUE(absl::IsDataLoss(check(kTwoTooLong)));
+  constexpr std::string_view kOneTooLong("\x81\x80\x80\x80\x80\x80\x80\x80\x80\x00\x00k", 12);
+  EXPECT_TRUE(absl::IsDataLoss(check(kOneTooLong)));
+}
+
 TEST(CheckNodeTest, RefusesOrMakesSafeWhateverBytesAreChanged) {
   std::cout << "seed " << kSeed << "\n";
   std::mt19937_64 random(kSeed);

@@ -7,6 +7,7 @@
 #define EMDB_STORAGE_CODING_H_
 
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -69,11 +70,14 @@ inline const char* GetVarint64(const char* p, const char* limit, uint64_t* v) {
   }
   return nullptr;
 }
+// The same of at most kMaxVarint32Bytes, even where a longer one would have the same value: who
+// reads it again may give it no more room.
 inline const char* GetVarint32(const char* p, const char* limit, uint32_t* v) {
   if (p < limit && static_cast<unsigned char>(*p) < 0x80) {
     *v = static_cast<unsigned char>(*p);
     return p + 1;
   }
+  if (limit - p > static_cast<ptrdiff_t>(kMaxVarint32Bytes)) limit = p + kMaxVarint32Bytes;
   uint64_t wide = 0;
   p = GetVarint64(p, limit, &wide);
   if (p == nullptr || wide > UINT32_MAX) return nullptr;

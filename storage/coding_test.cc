@@ -58,6 +58,19 @@ TEST(CodingTest, Varint32RefusesWhatDoesNotFit) {
   }
 }
 
+TEST(CodingTest, Varint32RefusesMoreBytesThanItsLongest) {
+  const std::string longest("\xff\xff\xff\xff\x0f", 5);
+  const std::string padded_to_longest("\x81\x80\x80\x80\x00", 5);
+  const std::string padded_beyond("\x81\x80\x80\x80\x80\x00", 6);
+  uint32_t value = 0;
+  EXPECT_EQ(GetVarint32(longest.data(), longest.data() + 5, &value), longest.data() + 5);
+  EXPECT_EQ(value, UINT32_MAX);
+  EXPECT_EQ(GetVarint32(padded_to_longest.data(), padded_to_longest.data() + 5, &value),
+            padded_to_longest.data() + 5);
+  EXPECT_EQ(value, 1u);
+  EXPECT_EQ(GetVarint32(padded_beyond.data(), padded_beyond.data() + 6, &value), nullptr);
+}
+
 TEST(CodingTest, EveryPrefixOfAVarintIsRefused) {
   std::string bytes;
   AppendVarint64(&bytes, UINT64_MAX);
