@@ -6,11 +6,13 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstring>
 #include <functional>
 #include <memory>
@@ -118,6 +120,27 @@ TEST_F(PosixEnvTest, DirectIsRefusedClearlyWhereThereIsNone) {
   const absl::Status status = PosixEnv()->OpenFile("/proc/self/status", direct).status();
   EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
   EXPECT_NE(FromAbsl(status.message()).find("O_DIRECT"), std::string::npos) << status;
+}
+
+// The process's own memory is a file that has bytes which cannot be read behind some that can: like
+// a bad sector behind whole ones, it gives a short read first and EIO for the rest.
+TEST_F(PosixEnvTest, AReadUpToWhatCannotBeReadIsAnErrorAndNotTheEndOfTheFile) {
+  const auto memory = PosixEnv()->OpenFile("/proc/self/mem", {});
+  if (!memory.ok()) GTEST_SKIP() << memory.status();
+  const size_t page_size = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  void* const pages =
+      ::mmap(nullptr, 2 * page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(pages, MAP_FAILED);
+  char* const second = static_cast<char*>(pages) + page_size;
+  std::memcpy(second - 100, "readable", 8);
+  ASSERT_EQ(::munmap(second, page_size), 0);
+  const uint64_t end = reinterpret_cast<uintptr_t>(second);
+  char buffer[200];
+  EXPECT_EQ((*memory)->ReadAt(end - 100, 100, buffer).value(), 100u);
+  EXPECT_EQ(std::string(buffer, 8), "readable");
+  const absl::StatusOr<size_t> read = (*memory)->ReadAt(end - 100, sizeof(buffer), buffer);
+  EXPECT_TRUE(absl::IsUnavailable(read.status())) << read.status();
+  EXPECT_EQ(::munmap(pages, page_size), 0);
 }
 
 TEST_F(PosixEnvTest, ReserveTakesTheSpace) {

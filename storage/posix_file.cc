@@ -127,7 +127,7 @@ absl::StatusOr<std::unique_ptr<File>> PosixFile::Open(std::string_view path,
     if (!options.direct || !absl::IsInvalidArgument(fd.status())) return fd.status();
     return Annotate(fd.status(), "this file system has no direct I/O (O_DIRECT)");
   }
-  return std::unique_ptr<File>(new PosixFile(std::move(name), *std::move(fd)));
+  return std::unique_ptr<File>(new PosixFile(std::move(name), *std::move(fd), options.direct));
 }
 
 absl::StatusOr<size_t> PosixFile::ReadAt(uint64_t offset, size_t size, char* buffer) const {
@@ -138,9 +138,10 @@ absl::StatusOr<size_t> PosixFile::ReadAt(uint64_t offset, size_t size, char* buf
     });
     if (got < 0) return IoError(errno, "read", path());
     done += static_cast<size_t>(got);
+    if (got == 0) break;
     // A direct read is cut at an unaligned place only by the end of the file, and must not go on
-    // from there.
-    if (got == 0 || (done < size && static_cast<size_t>(got) % kDirectAlignment != 0)) break;
+    // from there. A buffered one may also have come to a bad sector: to go on tells.
+    if (direct_ && done < size && static_cast<size_t>(got) % kDirectAlignment != 0) break;
   }
   return done;
 }

@@ -33,9 +33,11 @@ class PosixFile final : public File {
   absl::Status Close() override;
 
  private:
-  PosixFile(std::string path, FileDescriptor fd) : File(std::move(path)), fd_(std::move(fd)) {}
+  PosixFile(std::string path, FileDescriptor fd, bool direct)
+      : File(std::move(path)), fd_(std::move(fd)), direct_(direct) {}
 
   FileDescriptor fd_;
+  const bool direct_;
   // False once the file system has refused RWF_DSYNC.
   std::atomic<bool> has_durable_write_{true};
 };
