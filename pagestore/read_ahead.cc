@@ -17,16 +17,26 @@ PageRun ReadAhead::RunOf(absl::Span<const PageRef> refs) const {
   return {refs[down - 1].id, down};
 }
 
+absl::Status ReadAhead::Fill(absl::Span<const PageRef> refs) {
+  if (buffer_.size() == 0) buffer_ = AlignedBuffer(size_t{max_pages_} * file_->page_size());
+  PageRun run = RunOf(refs);
+  held_ = {};
+  absl::Status status = file_->ReadRun(run, buffer_.data());
+  if (status.ok()) {
+    window_ = std::min(window_ * 2, max_pages_);
+  } else if (run.count > 1) {
+    // The error may be another page's, which may never be wanted.
+    run = {refs[0].id, 1};
+    window_ = 1;
+    status = file_->ReadRun(run, buffer_.data());
+  }
+  if (status.ok()) held_ = run;
+  return status;
+}
+
 absl::StatusOr<const char*> ReadAhead::Read(absl::Span<const PageRef> refs, uint32_t level) {
   const PageId wanted = refs[0].id;
-  if (wanted < held_.first || wanted >= held_.end()) {
-    if (buffer_.size() == 0) buffer_ = AlignedBuffer(size_t{max_pages_} * file_->page_size());
-    const PageRun run = RunOf(refs);
-    held_ = {};
-    EMDB_RETURN_IF_ERROR(file_->ReadRun(run, buffer_.data()));
-    held_ = run;
-    window_ = std::min(window_ * 2, max_pages_);
-  }
+  if (wanted < held_.first || wanted >= held_.end()) EMDB_RETURN_IF_ERROR(Fill(refs));
   const char* page = buffer_.data() + size_t{wanted - held_.first} * file_->page_size();
   EMDB_RETURN_IF_ERROR(file_->CheckNodePage(refs[0], level, page));
   return page;

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "pagestore/page_file.h"
@@ -34,6 +35,8 @@ class ReadAhead {
  private:
   // The pages to read: refs[0] and its neighbours in the file, upwards or downwards.
   PageRun RunOf(absl::Span<const PageRef> refs) const;
+  // Reads refs[0], and others with it if they can be read.
+  absl::Status Fill(absl::Span<const PageRef> refs);
 
   const PageFile* const file_;
   const uint32_t max_pages_;
