@@ -1,8 +1,12 @@
 // Store files whose checksums are all right and whose contents no store has ever written: what is
 // read of them is right or an error.
 
+#include <unistd.h>
+
 #include <cstdint>
+#include <fstream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,6 +17,7 @@
 #include "gtest/gtest.h"
 #include "pagestore/node_builder.h"
 #include "pagestore/page_format.h"
+#include "pagestore/page_salvager.h"
 #include "pagestore/page_store.h"
 #include "pagestore/slice.h"
 #include "pagestore/store_testing.h"
@@ -119,6 +124,17 @@ FaultEnv EnvWith(const std::string& file) {
   return FaultEnv(image);
 }
 
+std::vector<std::string> KeysOf(PageSalvager* salvager) {
+  std::vector<std::string> keys;
+  const absl::Status status =
+      salvager->ReadTree([&](std::string_view key, std::optional<std::string_view>) {
+        keys.emplace_back(key);
+        return absl::OkStatus();
+      });
+  EXPECT_TRUE(status.ok()) << status;
+  return keys;
+}
+
 TEST(ForgedStoreTest, APageThatIsNoRootOfASliceIsNotReadAsOne) {
   for (const char* root : {"inner", "buffered", "inner with a position behind the page"}) {
     SCOPED_TRACE(root);
@@ -133,6 +149,49 @@ TEST(ForgedStoreTest, APageThatIsNoRootOfASliceIsNotReadAsOne) {
     view.MultiGet({&key, 1}, {&value, 1}, {&status, 1});
     EXPECT_TRUE(absl::IsDataLoss(status)) << status;
     EXPECT_TRUE(absl::IsDataLoss((*store)->Verify()));
+  }
+}
+
+uint64_t ResidentBytes() {
+  uint64_t total_pages = 0;
+  uint64_t resident_pages = 0;
+  std::ifstream("/proc/self/statm") >> total_pages >> resident_pages;
+  EXPECT_GT(resident_pages, 0u);
+  return resident_pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+TEST(ForgedStoreTest, SalvageTakesMemoryForThePagesOfTheFileAndNotForThoseOfTheHeader) {
+  // A node over a leaf, in a file that says it has as many pages as can be counted.
+  ForgedFile file;
+  const PageRef leaf = file.AddPage(Leaf(file.next_id()));
+  StoreHeader header;
+  header.root = file.AddPage(InnerOver(leaf, file.next_id()));
+  header.height = 2;
+  header.file_pages = UINT32_MAX;
+  FaultEnv env = EnvWith(file.WithHeader(header));
+  const uint64_t before = ResidentBytes();
+  const auto salvager = PageSalvager::Open(&env, kPath, std::nullopt);
+  ASSERT_TRUE(salvager.ok()) << salvager.status();
+  EXPECT_LT(ResidentBytes(), before + (uint64_t{64} << 20));
+  EXPECT_EQ(KeysOf(salvager->get()), std::vector<std::string>{"key"});
+  EXPECT_TRUE((*salvager)->lost().empty());
+}
+
+TEST(ForgedStoreTest, SalvageListsAReferenceBehindTheEndOfTheFileAsLost) {
+  for (const PageId child : {4u, 5u, 100000u, UINT32_MAX - 1, UINT32_MAX}) {
+    SCOPED_TRACE(child);
+    ForgedFile file;
+    StoreHeader header;
+    file.AddPage(Leaf(file.next_id()));
+    header.root = file.AddPage(InnerOver({child, 7}, file.next_id()));
+    header.height = 2;
+    header.file_pages = UINT32_MAX;
+    FaultEnv env = EnvWith(file.WithHeader(header));
+    const auto salvager = PageSalvager::Open(&env, kPath, std::nullopt);
+    ASSERT_TRUE(salvager.ok()) << salvager.status();
+    EXPECT_TRUE(KeysOf(salvager->get()).empty());
+    EXPECT_EQ((*salvager)->lost().size(), 1u);
+    EXPECT_EQ(*(*salvager)->ReadStrays([](auto, auto) { return absl::OkStatus(); }), 0u);
   }
 }
 

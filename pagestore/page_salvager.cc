@@ -51,7 +51,8 @@ absl::Status PageSalvager::FindHeader(Env* env, const std::string& path,
   header_ = *slots.newest;
   slot_is_lost_ = !slots.status[0].ok() || !slots.status[1].ok();
   pages_ = size / header_.page_size;
-  reached_.resize(std::max<uint64_t>(pages_, header_.file_pages));
+  // Whatever the header says: a page behind the end of the file cannot be reached.
+  reached_.resize(pages_);
   file_ = std::make_unique<PageFile>(std::move(file), header_.page_size, header_.store_id);
   return absl::OkStatus();
 }
