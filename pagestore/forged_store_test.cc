@@ -13,7 +13,9 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "pagestore/node_builder.h"
 #include "pagestore/page_format.h"
@@ -22,9 +24,13 @@
 #include "pagestore/slice.h"
 #include "pagestore/store_testing.h"
 #include "storage/fault_env.h"
+#include "storage/forwarding_env.h"
+#include "storage/status.h"
 
 namespace emdb {
 namespace {
+
+using ::testing::HasSubstr;
 
 constexpr char kPath[] = "dir/forged.emdb";
 constexpr uint32_t kPageSize = kMinPageSize;
@@ -150,6 +156,49 @@ TEST(ForgedStoreTest, APageThatIsNoRootOfASliceIsNotReadAsOne) {
     EXPECT_TRUE(absl::IsDataLoss(status)) << status;
     EXPECT_TRUE(absl::IsDataLoss((*store)->Verify()));
   }
+}
+
+// Says of its files that they are as long as the most pages are; only what was written is there.
+class HugeFilesEnv : public ForwardingEnv {
+ public:
+  using ForwardingEnv::ForwardingEnv;
+
+  absl::StatusOr<std::unique_ptr<File>> OpenFile(std::string_view path,
+                                                 const OpenOptions& options) override {
+    EMDB_ASSIGN_OR_RETURN(std::unique_ptr<File> file, ForwardingEnv::OpenFile(path, options));
+    return std::make_unique<HugeFile>(std::move(file));
+  }
+
+ private:
+  class HugeFile : public ForwardingFile {
+   public:
+    using ForwardingFile::ForwardingFile;
+    absl::StatusOr<uint64_t> Size() const override { return uint64_t{UINT32_MAX} * kPageSize; }
+  };
+};
+
+absl::Status VerifyHugeFileOver(PageId child) {
+  ForgedFile file;
+  const PageRef leaf = file.AddPage(Leaf(file.next_id()));
+  StoreHeader header;
+  header.root = file.AddPage(InnerOver({child, leaf.crc}, file.next_id()));
+  header.height = 2;
+  header.records = 1;
+  header.key_bytes = 3;
+  header.value_bytes = 5;
+  header.file_pages = UINT32_MAX;
+  FaultEnv written = EnvWith(file.WithHeader(header));
+  HugeFilesEnv env(&written);
+  const auto store = Open(&env);
+  return store.ok() ? (*store)->Verify() : store.status();
+}
+
+TEST(ForgedStoreTest, VerifyCountsAsManyPagesAsAFileMayHave) {
+  const auto verify = [](PageId child) { return std::string(VerifyHugeFileOver(child).message()); };
+  // All is well up to the map, which is not there.
+  EXPECT_THAT(verify(kHeaderSlots), HasSubstr("the map of free space has not the height"));
+  EXPECT_THAT(verify(UINT32_MAX - 1), HasSubstr("the file ends"));
+  EXPECT_THAT(verify(UINT32_MAX), HasSubstr("behind the end of the file"));
 }
 
 uint64_t ResidentBytes() {

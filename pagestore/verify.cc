@@ -15,6 +15,7 @@
 #include "pagestore/read_ahead.h"
 #include "pagestore/slice.h"
 #include "pagestore/slice_filter.h"
+#include "pagestore/zeroed_array.h"
 #include "storage/aligned_buffer.h"
 #include "storage/crc32c.h"
 #include "storage/status.h"
@@ -38,7 +39,8 @@ class Verifier {
       : file_(file),
         header_(header),
         progress_(progress),
-        reached_((header.file_pages + 63) / 64 * 64),
+        reached_words_((uint64_t{header.file_pages} + 63) / 64),
+        reached_(reached_words_),
         read_ahead_(&file, static_cast<uint32_t>(kPieceBytes / file.page_size())),
         piece_(kPieceBytes) {}
 
@@ -62,7 +64,9 @@ class Verifier {
   const PageFile& file_;
   const StoreHeader& header_;
   const VerifyProgress& progress_;
-  PageBitmap reached_;
+  // A bit for each page of the file, which may have more of them than a PageBitmap can count.
+  const uint64_t reached_words_;
+  const ZeroedArray<uint64_t> reached_;
   uint64_t reached_count_ = 0;
   uint64_t records_ = 0;
   uint64_t key_bytes_ = 0;
@@ -77,9 +81,12 @@ absl::Status Verifier::Reach(PageRun run) {
     return file_.Corruption(run.first, "a reference to a page behind the end of the file");
   }
   for (uint64_t id = run.first; id < run.end(); ++id) {
-    const uint32_t bit = static_cast<uint32_t>(id);
-    if (reached_.Test(bit)) return file_.Corruption(bit, "a page that is referred to twice");
-    reached_.Set(bit, bit + 1);
+    uint64_t& word = reached_[id / 64];
+    const uint64_t bit = uint64_t{1} << (id % 64);
+    if ((word & bit) != 0) {
+      return file_.Corruption(static_cast<PageId>(id), "a page that is referred to twice");
+    }
+    word |= bit;
     if (++reached_count_ % kProgressInterval == 0 && progress_) {
       progress_(reached_count_, header_.used_pages);
     }
@@ -262,8 +269,7 @@ absl::Status Verifier::CompareBitmap(const MapEntry& entry, uint32_t position) {
   const uint64_t begin = uint64_t{position} * used.size();
   for (uint32_t i = 0; i < used.word_count(); ++i) {
     const uint64_t word = begin / 64 + i;
-    const uint64_t reached =
-        word < reached_.word_count() ? reached_.word(static_cast<uint32_t>(word)) : 0;
+    const uint64_t reached = word < reached_words_ ? reached_[word] : 0;
     const uint64_t differs = used.word(i) ^ reached;
     if (differs == 0) continue;
     const uint64_t id = word * 64 + static_cast<uint64_t>(std::countr_zero(differs));
