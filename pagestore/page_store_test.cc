@@ -144,11 +144,27 @@ TEST_F(PageStoreTest, ReadOnlyReadsAndWritesNothing) {
   EXPECT_EQ(env_.OperationCount(), operations);
 }
 
+// A put of a value that is a byte too long. Only its length is there.
+class TooLongValue : public ChangeSource {
+ public:
+  bool Valid() const override { return !done_; }
+  void Next() override { done_ = true; }
+  std::string_view key() const override { return "b"; }
+  std::string_view value() const override { return {bytes_, PageStore::kMaxValueBytes + 1}; }
+  bool is_deletion() const override { return false; }
+
+ private:
+  char bytes_[1] = {};
+  bool done_ = false;
+};
+
 TEST_F(PageStoreTest, ChangesOutOfBoundsAreRefusedAndNothingIsChanged) {
   Put({{"a", "1"}});
   EXPECT_TRUE(absl::IsInvalidArgument(Apply(store_.get(), 9, {{"", "empty"}})));
   const std::string long_key(PageStore::kMaxKeyBytes + 1, 'k');
   EXPECT_TRUE(absl::IsInvalidArgument(Apply(store_.get(), 9, {{long_key, ""}})));
+  TooLongValue long_value;
+  EXPECT_TRUE(absl::IsInvalidArgument(store_->Checkpoint(9, &long_value)));
   EXPECT_TRUE(absl::IsInvalidArgument(Apply(store_.get(), 0, {{"b", "2"}})));
   EXPECT_EQ(store_->GetView().record_count(), 1u);
   EXPECT_EQ(store_->next_seq(), 1u);
