@@ -19,7 +19,6 @@ class FrameQueues {
 
   explicit FrameQueues(uint32_t frames) : links_(frames), queue_of_(frames) {}
 
-  uint32_t queue_of(uint32_t frame) const { return queue_of_[frame]; }
   uint32_t size(uint32_t queue) const { return ends_[queue].size; }
   // The frame that is next to leave; kNone if the queue is empty.
   uint32_t front(uint32_t queue) const { return ends_[queue].first; }

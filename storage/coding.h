@@ -10,7 +10,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <string>
 
 namespace emdb {
 
@@ -50,10 +49,6 @@ inline char* PutVarint64(char* p, uint64_t v) {
   }
   *p++ = static_cast<char>(v);
   return p;
-}
-inline void AppendVarint64(std::string* out, uint64_t v) {
-  char buffer[kMaxVarint64Bytes];
-  out->append(buffer, static_cast<size_t>(PutVarint64(buffer, v) - buffer));
 }
 
 // Reads a varint from [p, limit) into *v and returns the byte behind it; nullptr if there is none.

@@ -18,6 +18,12 @@ std::vector<uint64_t> EdgeValues() {
   return values;
 }
 
+std::string Varint(uint64_t value) {
+  std::string bytes(kMaxVarint64Bytes, '?');
+  bytes.resize(static_cast<size_t>(PutVarint64(bytes.data(), value) - bytes.data()));
+  return bytes;
+}
+
 TEST(CodingTest, FixedWidthsAreLittleEndianAtAnyAlignment) {
   char bytes[12] = {};
   Store64(bytes + 1, 0x0807060504030201);
@@ -32,8 +38,7 @@ TEST(CodingTest, FixedWidthsAreLittleEndianAtAnyAlignment) {
 
 TEST(CodingTest, VarintsRoundTrip) {
   for (const uint64_t value : EdgeValues()) {
-    std::string bytes;
-    AppendVarint64(&bytes, value);
+    const std::string bytes = Varint(value);
     EXPECT_EQ(bytes.size(), VarintLength(value)) << value;
     uint64_t decoded = ~value;
     const char* const end = bytes.data() + bytes.size();
@@ -44,8 +49,7 @@ TEST(CodingTest, VarintsRoundTrip) {
 
 TEST(CodingTest, Varint32RefusesWhatDoesNotFit) {
   for (const uint64_t value : EdgeValues()) {
-    std::string bytes;
-    AppendVarint64(&bytes, value);
+    const std::string bytes = Varint(value);
     uint32_t decoded = 0;
     const char* const end = bytes.data() + bytes.size();
     const char* const read = GetVarint32(bytes.data(), end, &decoded);
@@ -72,8 +76,7 @@ TEST(CodingTest, Varint32RefusesMoreBytesThanItsLongest) {
 }
 
 TEST(CodingTest, EveryPrefixOfAVarintIsRefused) {
-  std::string bytes;
-  AppendVarint64(&bytes, UINT64_MAX);
+  const std::string bytes = Varint(UINT64_MAX);
   ASSERT_EQ(bytes.size(), kMaxVarint64Bytes);
   for (size_t size = 0; size < bytes.size(); ++size) {
     uint64_t wide = 0;
