@@ -188,8 +188,7 @@ absl::Status LogWriter::MakeRoom(uint64_t payload_bytes) {
   }
 }
 
-// Returns when there may be more space in the buffer, or with the error of the write that was to
-// make it.
+// Returns when more may have been written out of the buffer, or with the error of that write.
 absl::Status LogWriter::WaitForSpace() {
   ++stats_.append_waits;
   if (queue_.owned()) {

@@ -18,7 +18,8 @@
 //  2. written_lsn_ is at the start of a frame or of a segment, in segments_.back(), the segment of
 //  output_.active().
 //  3. rotations_ are the segments behind that one which were begun, in order; the tail is in the
-//  last of them.
+//  last of them. All but the last have records, so each salt is one step from a frame that
+//  recovery knows.
 //  4. failure_ is OK until output_ has failed; from then on nothing becomes durable.
 
 #ifndef EMDB_WAL_LOG_WRITER_H_

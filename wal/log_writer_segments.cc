@@ -16,6 +16,9 @@ namespace emdb {
 // Goes a step towards a new segment with room for `min_bytes` behind the tail: begins it, or waits
 // for what is needed.
 absl::Status LogWriter::BeginSegment(uint64_t min_bytes) {
+  // A segment without records is replaced by one at the same place, under the salt that follows
+  // from its own. Until its file is there, recovery does not know that salt.
+  if (buffer_.SegmentIsEmpty() && !rotations_.empty()) return WaitForSpace();
   if (!buffer_.CanStartSegment()) return WaitForSpace();
   std::shared_ptr<Segment> segment = preparer_.TryTake(min_bytes);
   if (segment == nullptr) {

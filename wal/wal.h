@@ -88,7 +88,7 @@ class Wal {
   absl::Status Truncate(uint64_t first_seq = 0);
 
   // Seals the current segment and starts another; returns the seq of its first record. Waits for no
-  // sync, and makes no appender wait for one.
+  // sync, and makes no appender wait for one, unless its record is larger than the new segment.
   absl::StatusOr<uint64_t> Rotate();
 
   // Drops, or keeps for recycling, the sealed segments whose records are all below `seq`. Appenders

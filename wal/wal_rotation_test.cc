@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdint>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -65,6 +67,61 @@ TEST(WalRotationTest, RotateDoesNotSyncWhatAppendersAppended) {
   AppendRecords(wal.get(), 10, 20);
   EXPECT_EQ(wal->durable_seq(), 20u);
   ExpectRecords(wal.get(), 0, 20);
+}
+
+// A log of the default sizes, whose first segments have room for about 1 MiB.
+WalOptions LogOfDefaultSizes(FaultEnv* env) {
+  WalOptions options;
+  options.flush_policy = FlushPolicy::Manual();
+  options.env = env;
+  return options;
+}
+
+// For more than that, and little enough for the append buffer.
+constexpr size_t kLargerThanFirstSegment = 3 << 19;
+
+void ExpectSizesAfterKill(const DiskImage& image, const std::vector<size_t>& sizes) {
+  FaultEnv after_kill(image);
+  const auto wal = OpenLog(kPath, LogOfDefaultSizes(&after_kill));
+  ASSERT_NE(wal, nullptr);
+  std::vector<size_t> found;
+  for (const auto& [seq, record] : ReadLog(wal.get())) found.push_back(record.size());
+  EXPECT_EQ(found, sizes);
+}
+
+TEST(WalRotationTest, RecordTooLargeForASegmentThatCouldNotBeMadeYetSurvivesAKill) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, LogOfDefaultSizes(&env));
+  ASSERT_OK(wal->Append("x").status());
+  // From here on nothing is written unless somebody needs it.
+  env.AddRule(
+      {.matches = [](FileOp op, std::string_view) { return op == FileOp::kWrite; }, .count = 1});
+  EXPECT_FALSE(wal->Flush().ok());
+  ASSERT_OK(wal->Rotate().status());
+  ASSERT_OK(wal->Append(std::string(kLargerThanFirstSegment, 'y')).status());
+  ExpectSizesAfterKill(env.FullImage(), {1, kLargerThanFirstSegment});
+}
+
+TEST(WalRotationTest, RecordTooLargeForASegmentBegunDuringASyncSurvivesAKill) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, LogOfDefaultSizes(&env));
+  ASSERT_OK(wal->Append("x").status());
+  std::atomic<bool> syncing{false};
+  std::atomic<bool> appended{false};
+  env.SetObserver([&](const FaultEnv::TraceEntry& entry) {
+    if (entry.op != FileOp::kSyncData || syncing.exchange(true)) return;
+    // Until the append is done, or waits for this.
+    while (!appended && wal->stats().append_waits == 0) std::this_thread::yield();
+  });
+  std::thread flusher([&] { EXPECT_OK(wal->Flush()); });
+  while (!syncing) std::this_thread::yield();
+  EXPECT_EQ(*wal->Rotate(), 1u);
+  EXPECT_EQ(*wal->Append(std::string(kLargerThanFirstSegment, 'y')), 1u);
+  const DiskImage image = env.FullImage();
+  appended = true;
+  flusher.join();
+  env.SetObserver(nullptr);
+  ExpectSizesAfterKill(image, {1, kLargerThanFirstSegment});
 }
 
 TEST(WalRotationTest, FullSegmentsAreSealed) {
