@@ -82,14 +82,16 @@ CommitQueue::Group CommitQueue::StartSync() {
   return open_group_++;
 }
 
+uint32_t CommitQueue::sleepers() const {
+  const uint32_t awake = running_.callbacks + (leader_waits_ ? 1 : 0);
+  return running_.all + late_sleepers_ - awake;
+}
+
 CommitQueue::Served CommitQueue::Finish(uint64_t now_nanos, uint64_t sync_nanos) {
   EMDB_CHECK(owner_ == Owner::kSomebody);
   Served served;
   const Waiters waiters = running_;
-  if (syncing_) {
-    const uint32_t awake = waiters.callbacks + (leader_waits_ ? 1 : 0);
-    served = {true, open_group_ - 1, waiters.all + late_sleepers_ > awake};
-  }
+  if (syncing_) served = {true, open_group_ - 1, sleepers() > 0};
   syncing_ = false;
   leader_waits_ = false;
   running_ = {};

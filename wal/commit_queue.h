@@ -87,6 +87,8 @@ class CommitQueue {
   bool owned() const { return owner_ == Owner::kSomebody; }
   // Threads and callbacks.
   uint32_t waiters() const { return open_waiters_; }
+  // Threads that sleep until the running sync is done.
+  uint32_t sleepers() const;
 
   // When the flusher should serve the open group: kNever if somebody else will, or nobody waits.
   static constexpr uint64_t kNever = UINT64_MAX;

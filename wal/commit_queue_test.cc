@@ -188,6 +188,23 @@ TEST(CommitQueueTest, ThreadBesideCallbacksIsWoken) {
   EXPECT_TRUE(ServeByFlusher(&queue, 1000).has_sleepers);
 }
 
+TEST(CommitQueueTest, NeitherTheLeaderNorCallbacksSleep) {
+  CommitQueue queue;
+  EXPECT_TRUE(queue.Join().leads);
+  queue.StartSync();
+  EXPECT_EQ(queue.sleepers(), 0u);
+  queue.JoinRunning();
+  EXPECT_EQ(queue.sleepers(), 1u);
+  queue.Join();
+  queue.Join();
+  queue.JoinCallback();
+  EXPECT_TRUE(queue.Finish(0, 1000).has_sleepers);
+  queue.LingerTimedOut();
+  queue.Own();
+  queue.StartSync();
+  EXPECT_EQ(queue.sleepers(), 2u);
+}
+
 TEST(CommitQueueTest, AbortWakesNobodyForACallback) {
   CommitQueue queue;
   queue.JoinCallback();

@@ -1,9 +1,11 @@
 #include "wal/log_writer.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "storage/check.h"
 #include "storage/crc32c.h"
 #include "storage/status.h"
 #include "wal/record_format.h"
@@ -257,32 +259,38 @@ void LogWriter::NotifyChange() {
 }
 
 absl::Status LogWriter::AwaitAndUnlock(uint64_t seq) {
-  absl::Status writable = CheckWritable();
-  if (!writable.ok() && seq >= durable_seq()) {
+  const bool is_durable = seq < durable_seq();
+  absl::Status status = is_durable ? absl::OkStatus() : CheckWritable();
+  if (is_durable || !status.ok()) {
     mutex_.Unlock();
-    return writable;
+    return status;
   }
-  while (true) {
-    if (seq < durable_seq()) {
-      mutex_.Unlock();
-      return absl::OkStatus();
-    }
-    const CommitQueue::Ticket ticket = seq < running_seq_ ? queue_.JoinRunning() : queue_.Join();
-    if (ticket.leads) return RunCycleAndUnlock(true);
-    mutex_.Unlock();
-    words_.Await(ticket.group);
-    if (seq < durable_seq()) return absl::OkStatus();
-    mutex_.Lock();
-    const FailedGroup& failed = failed_groups_[ticket.group % failed_groups_.size()];
-    absl::Status status = failure_;
-    if (status.ok() && failed.group == ticket.group) {
-      status = absl::Status(failed.code, failed.message);
-    }
-    if (!status.ok()) {
-      mutex_.Unlock();
-      return status;
-    }
-  }
+  const CommitQueue::Ticket ticket = seq < running_seq_ ? queue_.JoinRunning() : queue_.Join();
+  return ticket.leads ? LeadAndUnlock(seq) : SleepAndUnlock(seq, ticket.group);
+}
+
+absl::Status LogWriter::LeadAndUnlock(uint64_t seq) {
+  const Cycle cycle = StartCycle(true);
+  const absl::Status status = RunCycle(cycle);
+  // Asked before anybody else's turn, which may make a void durable. The error may be one of what
+  // is behind.
+  const bool is_durable = seq < durable_seq();
+  FinishCycleAndUnlock(cycle, status);
+  return is_durable ? absl::OkStatus() : status;
+}
+
+absl::Status LogWriter::SleepAndUnlock(uint64_t seq, CommitQueue::Group group) {
+  mutex_.Unlock();
+  words_.Await(group);
+  // Without the mutex, which all who were served would want at once.
+  if (!failed_groups_.Any() && seq < durable_seq()) return absl::OkStatus();
+  MutexLock lock(&mutex_);
+  // Before durable_seq, which may have passed the void that the record was made.
+  const std::optional<absl::Status> failed = failed_groups_.Tell(group, seq);
+  if (failed.has_value()) return *failed;
+  if (seq < durable_seq()) return absl::OkStatus();
+  EMDB_CHECK(!failure_.ok());
+  return failure_;
 }
 
 absl::Status LogWriter::WaitForSeq(uint64_t seq) {

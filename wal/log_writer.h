@@ -25,7 +25,6 @@
 #ifndef EMDB_WAL_LOG_WRITER_H_
 #define EMDB_WAL_LOG_WRITER_H_
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -43,6 +42,7 @@
 #include "wal/append_buffer.h"
 #include "wal/commit_queue.h"
 #include "wal/durable_callbacks.h"
+#include "wal/failed_groups.h"
 #include "wal/log_files.h"
 #include "wal/log_snapshot.h"
 #include "wal/options.h"
@@ -103,14 +103,6 @@ class LogWriter {
     SegmentEnd end;
     uint64_t bytes_appended = 0;
   };
-  // The last failed group of those with the same number modulo the size of failed_groups_. In
-  // parts, so that each thread gets a status of its own: copies share a reference count, which
-  // Abseil's library takes down where ThreadSanitizer does not see it.
-  struct FailedGroup {
-    CommitQueue::Group group = 0;
-    absl::StatusCode code = absl::StatusCode::kOk;
-    std::string message;
-  };
 
   LogWriter(LogFiles* files, const WalOptions& options, RecoveredLog log);
   // Goes on in the segment that the log was closed in.
@@ -137,6 +129,8 @@ class LogWriter {
 
   // Waiting.
   absl::Status AwaitAndUnlock(uint64_t seq) ABSL_UNLOCK_FUNCTION(mutex_);
+  absl::Status LeadAndUnlock(uint64_t seq) ABSL_UNLOCK_FUNCTION(mutex_);
+  absl::Status SleepAndUnlock(uint64_t seq, CommitQueue::Group group) ABSL_UNLOCK_FUNCTION(mutex_);
   void WaitForChange() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void NotifyChange() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -144,6 +138,7 @@ class LogWriter {
   void AcquireIo() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status RunCycleAndUnlock(bool sync) ABSL_UNLOCK_FUNCTION(mutex_);
   Cycle StartCycle(bool sync) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status RunCycle(const Cycle& cycle) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status WriteOut(const SegmentEnd& end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status WriteActive(const SegmentEnd& end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status StartNextSegment() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -191,6 +186,7 @@ class LogWriter {
   CommitQueue::Words words_;
   std::atomic<uint64_t> durable_seq_;
   std::atomic<bool> failed_{false};  // failure_ is not OK
+  FailedGroups failed_groups_;       // changed and asked under mutex_, but for Any
   std::atomic<uint32_t> flusher_word_{0};
   std::thread flusher_;
   SegmentWriter output_;  // of the owner of the I/O
@@ -219,7 +215,6 @@ class LogWriter {
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);    // the first final error
   bool write_behind_ ABSL_GUARDED_BY(mutex_) =
       true;  // off from a failed write to the next good one
-  std::array<FailedGroup, 4> failed_groups_ ABSL_GUARDED_BY(mutex_);
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t flusher_wakes_at_ ABSL_GUARDED_BY(mutex_) = 0;  // 0: it is awake

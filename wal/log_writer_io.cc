@@ -28,8 +28,7 @@ void LogWriter::AcquireIo() {
 
 absl::Status LogWriter::RunCycleAndUnlock(bool sync) {
   const Cycle cycle = StartCycle(sync);
-  absl::Status status = WriteOut(cycle.end);
-  if (status.ok() && sync) status = SyncOut(cycle);
+  absl::Status status = RunCycle(cycle);
   FinishCycleAndUnlock(cycle, status);
   return status;
 }
@@ -50,6 +49,18 @@ LogWriter::Cycle LogWriter::StartCycle(bool sync) {
     deadline_nanos_ = kNever;
   }
   return cycle;
+}
+
+absl::Status LogWriter::RunCycle(const Cycle& cycle) {
+  absl::Status status = WriteOut(cycle.end);
+  if (!cycle.syncs) return status;
+  if (status.ok()) return SyncOut(cycle);
+  if (OnEachWrite() && !output_.failed()) {
+    // Those whose records will be made void are told so. What is written cannot be made void any
+    // more, so its appenders must be told that it is durable.
+    EMDB_RETURN_IF_ERROR(SyncOut({.end = written_, .bytes_appended = bytes_durable_}));
+  }
+  return status;
 }
 
 absl::Status LogWriter::WriteOut(const SegmentEnd& end) {
@@ -150,8 +161,7 @@ void LogWriter::NoteFailure(const Cycle& cycle, const absl::Status& status) {
     return;
   }
   if (!cycle.syncs) return;
-  failed_groups_[cycle.group % failed_groups_.size()] = {cycle.group, status.code(),
-                                                         std::string(status.message())};
+  failed_groups_.Add(cycle.group, status, durable_seq(), queue_.sleepers());
   callbacks_.Complete(cycle.end.seq, status);
   // Those who appended them are told that they failed, so they must not come back. No other record
   // can be among them: under this policy each waits in the group that its append joined.

@@ -15,8 +15,9 @@
 // back under a lock of the log. A failed sync poisons the log: every waiter whose record is not
 // durable and every later call that writes returns that first error (FailedPrecondition for later
 // ones, with the cause); reading goes on. A failed write is tried again from the last written end
-// by the next flush: waiters of that write get its error, the records stay appended. No space for
-// the next segment is ResourceExhausted from Append, with nothing appended.
+// by the next flush: waiters of that write whose record is not durable get its error, the records
+// stay appended. No space for the next segment is ResourceExhausted from Append, with nothing
+// appended.
 //
 // Not: a database. It does not look into records, and knows nothing of checkpoints but
 // TruncateBefore.

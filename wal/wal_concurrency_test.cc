@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <map>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -187,6 +190,96 @@ TEST(WalConcurrencyTest, FailedSyncReachesEveryWaiter) {
   });
   // Nothing that was not durable was acknowledged, and all that was durable was.
   EXPECT_EQ(acknowledged.size(), wal->durable_seq());
+}
+
+// Fails every write whose number is a multiple of `n`.
+FaultRule FailEveryNthWrite(uint64_t n) {
+  FaultRule rule;
+  rule.matches = [n, writes = uint64_t{0}](FileOp op, std::string_view) mutable {
+    return op == FileOp::kWrite && ++writes % n == 0;
+  };
+  return rule;
+}
+
+// What the records start with, up to the first space.
+std::set<std::string> RecordsOf(Wal* wal) {
+  std::set<std::string> records;
+  for (const auto& [seq, record] : ReadLog(wal)) records.insert(record.substr(0, record.find(' ')));
+  return records;
+}
+
+// The records of one of the two only.
+std::set<std::string> Difference(const std::set<std::string>& a, const std::set<std::string>& b) {
+  std::set<std::string> difference;
+  std::set_symmetric_difference(a.begin(), a.end(), b.begin(), b.end(),
+                                std::inserter(difference, difference.end()));
+  return difference;
+}
+
+TEST(WalConcurrencyTest, AppendsSucceedIfAndOnlyIfTheirRecordsAreReplayed) {
+  for (const uint64_t n : {2, 3, 5, 11}) {
+    FaultEnv env;
+    const WalOptions options = SmallLog(&env, FlushPolicy::OnEachWrite());
+    const auto wal = OpenLog(kPath, options);
+    env.AddRule(FailEveryNthWrite(n));
+    Mutex mutex;
+    std::set<std::string> acknowledged;
+    uint64_t failures = 0;
+    RunThreads(16, [&](int thread) {
+      for (int i = 0; i < 300; ++i) {
+        const std::string record = absl::StrCat(thread, ":", i);
+        const bool ok = wal->Append(record + std::string(i % 20 * 50, ' ')).ok();
+        MutexLock lock(&mutex);
+        if (ok) acknowledged.insert(record);
+        if (!ok) ++failures;
+      }
+    });
+    EXPECT_GT(failures, 0u);
+    EXPECT_GT(acknowledged.size(), 0u);
+    env.ClearRules();
+    EXPECT_EQ(Difference(RecordsOf(wal.get()), acknowledged), std::set<std::string>()) << n;
+    ASSERT_OK(wal->Append("last").status());
+    acknowledged.insert("last");
+    for (const DiskImage& image : {env.SyncedImage(), env.FullImage()}) {
+      FaultEnv after(image);
+      EXPECT_EQ(Difference(RecordsOf(OpenLog(kPath, SmallLog(&after)).get()), acknowledged),
+                std::set<std::string>())
+          << n;
+    }
+  }
+}
+
+// The append of a group's first record was written, that of the next one not.
+TEST(WalConcurrencyTest, RecordInFrontOfASegmentThatCouldNotBeStartedIsDurable) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env, FlushPolicy::OnEachWrite()));
+  ASSERT_OK(wal->Append("large" + std::string(31'000, ' ')).status());
+  // Holds the first of three back until the other two share the next turn. The third has no place
+  // in the segment, and the block of the next one cannot be written.
+  std::atomic<bool> held{false};
+  env.SetObserver([&](const FaultEnv::TraceEntry& entry) {
+    const bool is_of_log = entry.op == FileOp::kSyncData && entry.path.ends_with("spare.0");
+    if (!is_of_log || held.exchange(true)) return;
+    while (wal->next_seq() < 4) std::this_thread::yield();
+    env.AddRule({.matches =
+                     [](FileOp op, std::string_view path) {
+                       return op == FileOp::kWrite && path.ends_with("spare.1");
+                     },
+                 .count = 1});
+  });
+  std::thread first([&] { EXPECT_OK(wal->Append("first").status()); });
+  while (!held) std::this_thread::yield();
+  std::thread second([&] { EXPECT_OK(wal->Append("second").status()); });
+  while (wal->next_seq() < 3) std::this_thread::yield();
+  EXPECT_FALSE(wal->Append("lost" + std::string(31'000, ' ')).ok());
+  first.join();
+  second.join();
+  EXPECT_EQ(*wal->Append("last"), 4u);
+  for (const DiskImage& image : {env.SyncedImage(), env.FullImage()}) {
+    FaultEnv after(image);
+    EXPECT_EQ(RecordsOf(OpenLog(kPath, SmallLog(&after)).get()),
+              (std::set<std::string>{"large", "first", "second", "last"}));
+  }
 }
 
 }  // namespace

@@ -127,6 +127,27 @@ TEST(WalFaultTest, AppendThatReportsAnErrorIsNotReplayed) {
   }
 }
 
+TEST(WalFaultTest, WaiterWhoseRecordIsDurableGetsNoErrorOfALaterOne) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  AppendRecords(wal.get(), 0, 1);
+  // From here on nothing is written unless somebody waits for it.
+  env.AddRule(Fail(FileOp::kWrite, 1));
+  EXPECT_FALSE(wal->Flush().ok());
+  EXPECT_EQ(*wal->Rotate(), 1u);
+  AppendRecords(wal.get(), 1, 2);
+  env.ClearRules();
+  // Behind the last record of the old segment, the block of the new one, the mark of the old one.
+  FaultRule rule = Fail(FileOp::kWrite, 1);
+  rule.skip = 3;
+  env.AddRule(rule);
+  EXPECT_OK(wal->WaitForSeq(0));
+  EXPECT_EQ(wal->durable_seq(), 1u);
+  EXPECT_OK(wal->Flush());
+  FaultEnv after_power_cut(env.SyncedImage());
+  ExpectRecords(OpenLog(kPath, SmallLog(&after_power_cut)).get(), 0, 2);
+}
+
 TEST(WalFaultTest, GroupPolicyTriesAgainInTheBackground) {
   FaultEnv env;
   const auto wal = OpenLog(kPath, SmallLog(&env, FlushPolicy::Group(absl::Microseconds(100))));
