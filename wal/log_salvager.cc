@@ -136,9 +136,20 @@ class LogSalvager::Walk {
     const uint64_t max_seq = min_seq + (lsn - lsn_) / kFrameHeaderBytes + (lsn == lsn_ ? 0 : 1);
     const uint64_t in_file = lsn - base_lsn_;
     if (in_file < room_.size()) {
-      if (auto found = Decode(room_.substr(in_file), {salt, lsn}, min_seq, max_seq)) return found;
+      if (auto found = Decode(room_.substr(in_file), {salt, lsn}, min_seq, max_seq)) {
+        return NewerOf(*found, {salt, lsn});
+      }
     }
     return Decode(InBuffer(lsn), {salt, lsn}, min_seq, max_seq);
+  }
+
+  // What the buffer has in place of `in_file`: a write that failed may have left a record in the
+  // file that was made void, or not appended at all.
+  Found NewerOf(const Found& in_file, const FramePlace& place) const {
+    const FrameHeader& header = in_file.header;
+    if (header.kind != FrameKind::kRecord) return in_file;
+    const auto newer = Decode(InBuffer(place.lsn), place, header.seq, header.seq);
+    return newer ? *newer : in_file;
   }
 
   uint64_t buffer_bytes() const { return buffer_.size() / 2; }

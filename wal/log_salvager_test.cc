@@ -61,6 +61,21 @@ TEST(LogSalvagerTest, RecordMissingAtTheEndOfAClosedLogIsListed) {
             "log records with seq 4 to 4: they had been durable, and are missing");
 }
 
+TEST(LogSalvagerTest, RecordThatWasMadeVoidIsNotTakenFromTheFile) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env, FlushPolicy::OnEachWrite()));
+  AppendRecords(wal.get(), 0, 2);
+  // All of the record but the zeros it ends in, in a file of zeros.
+  FaultRule rule = {.matches = [](FileOp op, std::string_view) { return op == FileOp::kWrite; },
+                    .count = 1};
+  rule.short_write = true;
+  env.AddRule(rule);
+  EXPECT_FALSE(wal->Append(std::string(2000, 'x') + std::string(9000, '\0')).ok());
+  const Salvaged salvaged = Read(env.FullImage());
+  EXPECT_THAT(salvaged.seqs, testing::ElementsAre(0, 1));
+  EXPECT_TRUE(salvaged.lost.empty());
+}
+
 TEST(LogSalvagerTest, RecordThatNobodyNeedsIsNotListed) {
   EXPECT_TRUE(Read(ClosedLogWithoutItsLastRecord(), /*from_seq=*/5).lost.empty());
 }

@@ -15,6 +15,16 @@ namespace emdb {
 namespace {
 
 constexpr uint64_t kMaxBufferBytes = uint64_t{1} << 30;
+constexpr uint64_t kWindowBytes = uint64_t{256} << 10;
+
+// True if the buffer has the frame with `header` at `place`, and it is intact.
+absl::StatusOr<bool> HoldsFrame(const BufferImage& buffer, const FrameHeader& header,
+                                const FramePlace& place) {
+  const uint64_t size = FrameBytes(header.length);
+  if (size > buffer.size()) return false;
+  EMDB_ASSIGN_OR_RETURN(const std::string frame, buffer.Read(place.lsn, size));
+  return FrameIsIntact(header, place, frame);
+}
 
 class Scanner {
  public:
@@ -56,19 +66,40 @@ class Scanner {
       EMDB_ASSIGN_OR_RETURN(const bool found, reader->Next(&frame));
       if (!found) break;
       if (frame.header.kind == FrameKind::kRecord) {
+        const FramePlace place = {reader->salt(), scan_.end_lsn};
+        EMDB_ASSIGN_OR_RETURN(const bool is_replaced,
+                              in_buffer ? false : IsReplaced(frame.header, place));
+        if (is_replaced) break;
         EMDB_RETURN_IF_ERROR(visit_(frame.header.seq, frame.payload));
       } else if (frame.header.kind == FrameKind::kWitness) {
         NoteWitness(Load64(frame.payload.data()), {reader->seq(), reader->lsn()});
       }
+      scan_.end_lsn = reader->lsn();
+      scan_.end_seq = reader->seq();
+      salt_ = reader->salt();
     }
-    if (reader->lsn() == before.begin_lsn) return false;
-    if (in_buffer) scan_.records_from_buffer += reader->seq() - before.seq;
-    scan_.end_lsn = reader->lsn();
-    scan_.end_seq = reader->seq();
-    salt_ = reader->salt();
+    if (scan_.end_lsn == before.begin_lsn) return false;
+    if (in_buffer) scan_.records_from_buffer += scan_.end_seq - before.seq;
     scan_.parts.push_back(
         {{before.salt, before.begin_lsn, scan_.end_lsn, before.seq}, in_buffer, in_last_});
     return true;
+  }
+
+  // True if the buffer holds another frame where the file has the record with `header`. A write
+  // that failed may have left all of that record there, which was made void afterwards, or was not
+  // appended at all, and left its place and its seq to another.
+  absl::StatusOr<bool> IsReplaced(const FrameHeader& header, const FramePlace& place) {
+    const uint64_t size = std::min(buffer_.size(), kWindowBytes);
+    if (size == 0) return false;
+    const uint64_t window_end = window_lsn_ + window_.size();
+    if (place.lsn < window_lsn_ || place.lsn + kFrameHeaderBytes > window_end) {
+      EMDB_ASSIGN_OR_RETURN(window_, buffer_.Read(place.lsn, size));
+      window_lsn_ = place.lsn;
+    }
+    FrameHeader newer;
+    if (!DecodeFrameHeader(window_.data() + (place.lsn - window_lsn_), &newer)) return false;
+    if (newer.seq != header.seq || newer.crc == header.crc) return false;
+    return HoldsFrame(buffer_, newer, place);
   }
 
   absl::StatusOr<bool> ScanFile() {
@@ -174,6 +205,8 @@ class Scanner {
   bool in_last_ = true;
   TailScan scan_;
   std::deque<GroupEnd> group_ends_;
+  std::string window_;  // what the buffer holds from window_lsn_ on
+  uint64_t window_lsn_ = 0;
 };
 
 }  // namespace
@@ -212,10 +245,8 @@ absl::StatusOr<bool> ContinuesBehind(const Segment& closed, const BufferImage& b
     EMDB_ASSIGN_OR_RETURN(const std::string head, buffer.Read(place.lsn, kFrameHeaderBytes));
     FrameHeader header;
     if (!DecodeFrameHeader(head.data(), &header) || header.seq != state.end_seq) continue;
-    const uint64_t size = FrameBytes(header.length);
-    if (size > buffer.size()) continue;
-    EMDB_ASSIGN_OR_RETURN(const std::string frame, buffer.Read(place.lsn, size));
-    if (FrameIsIntact(header, place, frame)) return true;
+    EMDB_ASSIGN_OR_RETURN(const bool holds, HoldsFrame(buffer, header, place));
+    if (holds) return true;
   }
   return false;
 }

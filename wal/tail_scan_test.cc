@@ -94,6 +94,33 @@ TEST_F(TailScanTest, FileThenBufferThenFileAgain) {
   EXPECT_EQ(visited_, (std::vector<uint64_t>{0, 1, 2}));
 }
 
+TEST_F(TailScanTest, VoidInTheBufferIsBelievedAgainstTheRecordInTheFile) {
+  std::string file;
+  uint64_t lsn = PutRecord(&file, 0, 0);
+  std::string buffer = file;
+  const uint64_t second = lsn;
+  Put(&buffer, second, {.kind = FrameKind::kVoid, .seq = 1}, "payload");
+  lsn = PutRecord(&file, second, 1);
+  PutRecord(&file, lsn, 2);
+  const TailScan scan = *Scan(file, buffer);
+  EXPECT_EQ(scan.end_seq, 3u);
+  EXPECT_EQ(visited_, (std::vector<uint64_t>{0, 2}));
+  ASSERT_EQ(scan.parts.size(), 3u);
+  EXPECT_TRUE(scan.parts[1].in_buffer);
+  EXPECT_EQ(scan.parts[1].range.begin_lsn, second);
+  EXPECT_EQ(scan.parts[1].range.end_lsn, lsn);
+}
+
+// After a power cut a page of the buffer may be older than what was written from it.
+TEST_F(TailScanTest, VoidInTheFileIsBelievedAgainstTheRecordInTheBuffer) {
+  std::string buffer;
+  PutRecord(&buffer, 0, 0);
+  std::string file;
+  Put(&file, 0, {.kind = FrameKind::kVoid, .seq = 0}, "payload");
+  EXPECT_EQ(Scan(file, buffer)->end_seq, 1u);
+  EXPECT_TRUE(visited_.empty());
+}
+
 TEST_F(TailScanTest, WitnessBehindAHoleIsDamage) {
   std::string file;
   uint64_t lsn = PutRecord(&file, 0, 0);

@@ -127,6 +127,48 @@ TEST(WalFaultTest, AppendThatReportsAnErrorIsNotReplayed) {
   }
 }
 
+// A record that ends in zeros: in a new segment, half of a write is all of it.
+std::string HalfZeros(size_t size) { return std::string(size / 4, 'x') + std::string(size, '\0'); }
+
+FaultRule FailOneWriteHalfWay() {
+  FaultRule rule = Fail(FileOp::kWrite, 1);
+  rule.short_write = true;
+  return rule;
+}
+
+TEST(WalFaultTest, RecordThatWasMadeVoidDoesNotComeBackFromTheFileAfterAKill) {
+  FaultEnv env;
+  const WalOptions options = SmallLog(&env, FlushPolicy::OnEachWrite());
+  const auto wal = OpenLog(kPath, options);
+  AppendRecords(wal.get(), 0, 5);
+  env.AddRule(FailOneWriteHalfWay());
+  EXPECT_FALSE(wal->Append(HalfZeros(10'000)).ok());
+  FaultEnv after_kill(env.FullImage());
+  {
+    const auto reopened = OpenLog(kPath, SmallLog(&after_kill));
+    EXPECT_FALSE(ReadLog(reopened.get()).contains(5));
+    EXPECT_EQ(reopened->next_seq(), 6u);
+    EXPECT_EQ(*reopened->Append(TestRecord(6)), 6u);
+    ASSERT_OK(reopened->Flush());
+  }
+  FaultEnv after_power_cut(after_kill.SyncedImage());
+  const auto records = ReadLog(OpenLog(kPath, SmallLog(&after_power_cut)).get());
+  EXPECT_EQ(records.size(), 6u);
+  EXPECT_FALSE(records.contains(5));
+}
+
+TEST(WalFaultTest, LargeRecordThatFailedIsNotTakenForTheOneAppendedInItsPlace) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  AppendRecords(wal.get(), 0, 5);
+  ASSERT_OK(wal->Flush());
+  env.AddRule(FailOneWriteHalfWay());
+  EXPECT_FALSE(wal->Append(HalfZeros(34'000)).ok());
+  AppendRecords(wal.get(), 5, 8);
+  FaultEnv after_kill(env.FullImage());
+  ExpectRecords(OpenLog(kPath, SmallLog(&after_kill)).get(), 0, 8);
+}
+
 TEST(WalFaultTest, WaiterWhoseRecordIsDurableGetsNoErrorOfALaterOne) {
   FaultEnv env;
   const auto wal = OpenLog(kPath, SmallLog(&env));
