@@ -67,6 +67,7 @@ absl::StatusOr<bool> FrameReader::Peek(uint64_t lsn, uint64_t min_seq, uint64_t 
   const uint64_t size = FrameBytes(header.length);
   EMDB_RETURN_IF_ERROR(Fill(lsn, size));
   const std::string_view bytes(At(lsn), size);
+  bytes_checked_ += size;
   if (!FrameIsIntact(header, {salt_, lsn}, bytes)) return false;
   frame->payload = FramePayload(header, bytes);
   return true;

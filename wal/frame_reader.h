@@ -55,6 +55,8 @@ class FrameReader {
   // The salt the next frame should have.
   uint64_t salt() const { return salt_; }
   bool AtEnd() const { return lsn_ == range_.end_lsn; }
+  // How many bytes were compared with a checksum: what looks like a frame costs as much as one.
+  uint64_t bytes_checked() const { return bytes_checked_; }
   // Why the last Next was false before the end.
   const std::string& problem() const { return problem_; }
 
@@ -69,6 +71,7 @@ class FrameReader {
   uint64_t lsn_;
   uint64_t seq_;
   uint64_t salt_;
+  uint64_t bytes_checked_ = 0;
   AlignedBuffer buffer_;
   std::string_view window_;
   uint64_t window_lsn_;

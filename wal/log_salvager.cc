@@ -13,6 +13,10 @@
 namespace emdb {
 namespace {
 
+// More than this, for each byte of a segment and of the buffer, is compared with checksums only if
+// bytes were made to look like frames.
+constexpr uint64_t kMaxChecksOfAByte = 8;
+
 // Reads all of a file; pieces that the disk does not give are zeros, which are no frames.
 absl::StatusOr<std::string> ReadWhatIsThere(Env* env, const std::string& path) {
   constexpr size_t kPieceBytes = 64 << 10;
@@ -75,6 +79,7 @@ class LogSalvager::Walk {
         state.mark == SegmentMark::kClosed ? state.end_lsn : stream_end_lsn_;
     room_ = file_bytes.substr(std::min<size_t>(file_bytes.size(), kSegmentBlockBytes));
     room_ = room_.substr(0, file_end_lsn - base_lsn_);
+    bytes_checked_ = 0;
     EMDB_RETURN_IF_ERROR(TakeAll());
     const uint64_t end_seq = next != nullptr ? next->first_seq : state.end_seq;
     SkipTo(end_seq, "they had been durable, and are missing");
@@ -85,6 +90,7 @@ class LogSalvager::Walk {
   absl::Status BehindTheLast() {
     if (AtStart()) return absl::OkStatus();
     room_ = {};
+    bytes_checked_ = 0;
     for (;;) {
       const uint64_t salt_before = salt_;
       const uint64_t lsn_before = lsn_;
@@ -132,7 +138,7 @@ class LogSalvager::Walk {
 
   // The intact frame at `lsn`, in the file or in the buffer, with a seq of at least `min_seq` and
   // not more than the stream has room for.
-  std::optional<Found> FrameAt(uint64_t lsn, uint64_t salt, uint64_t min_seq) const {
+  std::optional<Found> FrameAt(uint64_t lsn, uint64_t salt, uint64_t min_seq) {
     const uint64_t max_seq = min_seq + (lsn - lsn_) / kFrameHeaderBytes + (lsn == lsn_ ? 0 : 1);
     const uint64_t in_file = lsn - base_lsn_;
     if (in_file < room_.size()) {
@@ -145,7 +151,7 @@ class LogSalvager::Walk {
 
   // What the buffer has in place of `in_file`: a write that failed may have left a record in the
   // file that was made void, or not appended at all.
-  Found NewerOf(const Found& in_file, const FramePlace& place) const {
+  Found NewerOf(const Found& in_file, const FramePlace& place) {
     const FrameHeader& header = in_file.header;
     if (header.kind != FrameKind::kRecord) return in_file;
     const auto newer = Decode(InBuffer(place.lsn), place, header.seq, header.seq);
@@ -161,17 +167,17 @@ class LogSalvager::Walk {
                           std::min(buffer_bytes(), stream_end_lsn_ - lsn));
   }
 
-  static std::optional<Found> Decode(std::string_view bytes, const FramePlace& place,
-                                     uint64_t min_seq, uint64_t max_seq) {
+  std::optional<Found> Decode(std::string_view bytes, const FramePlace& place, uint64_t min_seq,
+                              uint64_t max_seq) {
     Found found;
     if (bytes.size() < kFrameHeaderBytes || !DecodeFrameHeader(bytes.data(), &found.header) ||
         found.header.seq < min_seq || found.header.seq > max_seq) {
       return std::nullopt;
     }
     const uint64_t size = FrameBytes(found.header.length);
-    if (size > bytes.size() || !FrameIsIntact(found.header, place, bytes.substr(0, size))) {
-      return std::nullopt;
-    }
+    if (size > bytes.size()) return std::nullopt;
+    bytes_checked_ += size;
+    if (!FrameIsIntact(found.header, place, bytes.substr(0, size))) return std::nullopt;
     found.payload = FramePayload(found.header, bytes);
     if (found.header.kind == FrameKind::kWitness &&
         Load64(found.payload.data()) > found.header.seq) {
@@ -186,6 +192,12 @@ class LogSalvager::Walk {
         std::min(stream_end_lsn_, std::max(base_lsn_ + room_.size(), lsn_ + buffer_bytes()));
     for (uint64_t lsn = lsn_ + kFrameAlignment; lsn + kFrameHeaderBytes <= end_lsn;
          lsn += kFrameAlignment) {
+      if (bytes_checked_ > kMaxChecksOfAByte * (room_.size() + buffer_.size())) {
+        lost_->push_back({path_, kSegmentBlockBytes + lsn - base_lsn_,
+                          "from here on no frame was looked for, since too many bytes look like "
+                          "frames and are not"});
+        return false;
+      }
       for (const uint64_t salt : std::array{salt_, other_salt_}) {
         const std::optional<Found> found = FrameAt(lsn, salt, seq());
         if (!found) continue;
@@ -221,7 +233,8 @@ class LogSalvager::Walk {
   uint64_t stream_end_lsn_ = 0;  // no frame of the segment is at or behind it
   uint64_t lsn_ = 0;
   uint64_t salt_ = 0;
-  uint64_t other_salt_ = 0;  // that may be in force behind a damaged resume frame
+  uint64_t bytes_checked_ = 0;  // of this segment, against a checksum
+  uint64_t other_salt_ = 0;     // that may be in force behind a damaged resume frame
   Extent extent_;
   bool follows_ = true;
   bool behind_gap_ = false;

@@ -8,6 +8,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "storage/coding.h"
 #include "storage/fault_env.h"
 #include "wal/testing.h"
 
@@ -78,6 +79,36 @@ TEST(LogSalvagerTest, RecordThatWasMadeVoidIsNotTakenFromTheFile) {
 
 TEST(LogSalvagerTest, RecordThatNobodyNeedsIsNotListed) {
   EXPECT_TRUE(Read(ClosedLogWithoutItsLastRecord(), /*from_seq=*/5).lost.empty());
+}
+
+TEST(LogSalvagerTest, SearchAmongBytesThatLookLikeFramesEnds) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  AppendRecords(wal.get(), 0, 1);
+  // In every 16 bytes the head of a record with seq 1, of 4 MiB.
+  std::string head(16, '\0');
+  Store32(head.data() + 4, 4 << 20);
+  Store64(head.data() + 8, 1 << 8 | 16);
+  std::string bytes;
+  while (bytes.size() < 8 << 20) bytes += head;
+  ASSERT_OK(wal->Append(bytes).status());
+  AppendRecords(wal.get(), 2, 3);
+  ASSERT_OK(wal->Rotate().status());
+  AppendRecords(wal.get(), 3, 5);
+  ASSERT_OK(wal->Close());
+  DiskImage image = env.FullImage();
+  image.files.erase("/d/log.buffer");
+  for (auto& [path, contents] : image.files) {
+    const size_t payload = contents.ToString().find(bytes);
+    if (payload != std::string::npos) contents.Write(payload - 16, std::string(16, '\0'));
+  }
+  const Salvaged salvaged = Read(image);
+  EXPECT_EQ(salvaged.seqs.front(), 0u);
+  EXPECT_EQ(salvaged.seqs.back(), 4u);
+  ASSERT_EQ(salvaged.lost.size(), 2u);
+  EXPECT_NE(salvaged.lost[0].what.find("look like frames"), std::string::npos);
+  EXPECT_EQ(salvaged.lost[1].what,
+            "log records with seq 1 to 2: they had been durable, and are missing");
 }
 
 }  // namespace

@@ -15,6 +15,8 @@ namespace emdb {
 namespace {
 
 constexpr uint64_t kMaxBufferBytes = uint64_t{1} << 30;
+// Frames, and frames within their payloads, come to less than this many times the room they are in.
+constexpr uint64_t kMaxChecksOfAByte = 4;
 constexpr uint64_t kWindowBytes = uint64_t{256} << 10;
 
 // True if the buffer has the frame with `header` at `place`, and it is intact.
@@ -155,12 +157,19 @@ class Scanner {
   absl::StatusOr<Behind> LookBehind(uint64_t salt) const {
     const uint64_t from_lsn = scan_.end_lsn;
     const uint64_t end_lsn = last_.header().end_lsn();
+    const uint64_t max_checked = kMaxChecksOfAByte * (end_lsn - from_lsn);
     FrameReader reader(&last_, {salt, from_lsn, end_lsn, scan_.end_seq});
     Behind behind;
     for (uint64_t lsn = from_lsn; lsn + kFrameHeaderBytes <= end_lsn;) {
       const uint64_t max_seq = scan_.end_seq + (lsn - from_lsn) / kFrameHeaderBytes + 1;
       Frame frame;
       EMDB_ASSIGN_OR_RETURN(const bool intact, reader.Peek(lsn, scan_.end_seq, max_seq, &frame));
+      // Refused, not cut: what was not looked at may be a witness.
+      if (reader.bytes_checked() > max_checked) {
+        return Damaged(
+            "so much behind it looks like records that it would take too long to tell whether one "
+            "had been durable");
+      }
       if (!intact) {
         lsn += kFrameAlignment;
         continue;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "storage/coding.h"
 #include "storage/fault_env.h"
 #include "wal/testing.h"
 
@@ -291,6 +292,62 @@ TEST_F(WalDamageTest, TornLastGroupIsCut) {
   ASSERT_OK(wal->Flush());
   FaultEnv after_kill(env.FullImage());
   ExpectRecords(OpenLog(kPath, SmallLog(&after_kill)).get(), 0, 116);
+}
+
+// The head of a frame that is not there, in every 16 bytes: a record of half of `size` with `seq`.
+std::string LikeFrames(size_t size, uint64_t seq) {
+  std::string head(16, '\0');
+  Store32(head.data() + 4, static_cast<uint32_t>(size / 2));
+  Store64(head.data() + 8, seq << 8 | 16);
+  std::string bytes;
+  bytes.reserve(size);
+  while (bytes.size() < size) bytes += head;
+  return bytes;
+}
+
+// A log that was not closed, whose last record looks like frames and lost its first sector.
+DiskImage TornRecordLikeFrames(size_t size) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  AppendRecords(wal.get(), 0, 1);
+  EXPECT_OK(wal->Append(LikeFrames(size, 1)).status());
+  EXPECT_OK(wal->Flush());
+  DiskImage image = env.FullImage();
+  std::string contents = Contents(image, kPath);
+  const size_t payload = contents.find(LikeFrames(1000, 1).substr(8, 8));
+  contents.replace(payload - 24, 512, 512, '\0');
+  SetContents(&image, kPath, contents);
+  return image;
+}
+
+TEST(WalDamageOfLargeRecordTest, TailThatLooksLikeFramesIsRefusedSoon) {
+  constexpr size_t kBytes = 8 << 20;
+  FaultEnv env(TornRecordLikeFrames(kBytes));
+  uint64_t bytes_read = 0;
+  env.SetObserver([&](const FaultEnv::TraceEntry& entry) {
+    if (entry.op == FileOp::kRead) bytes_read += entry.size;
+  });
+  const absl::Status status = Wal::Open(kPath, SmallLog(&env)).status();
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_NE(status.message().find("looks like records"), absl::string_view::npos) << status;
+  EXPECT_LE(bytes_read, 8 * kBytes);
+}
+
+TEST(WalDamageOfLargeRecordTest, TailThatLooksLikeFewFramesIsCut) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  AppendRecords(wal.get(), 0, 1);
+  // Frames of another log, say.
+  std::string bytes = LikeFrames(2 << 20, 1).substr(0, 16) + std::string(1 << 20, 'x');
+  bytes += bytes;
+  ASSERT_OK(wal->Append(bytes).status());
+  ASSERT_OK(wal->Flush());
+  DiskImage image = env.FullImage();
+  std::string contents = Contents(image, kPath);
+  contents.replace(contents.find(bytes) - 16, 16, 16, '\0');
+  SetContents(&image, kPath, contents);
+  FaultEnv after(image);
+  ExpectRecords(OpenLog(kPath, SmallLog(&after)).get(), 0, 1);
 }
 
 }  // namespace
