@@ -26,7 +26,8 @@ class FlushPolicy {
   static FlushPolicy Manual() { return FlushPolicy(Kind::kManual, absl::ZeroDuration()); }
   // Append returns when its record is durable.
   static FlushPolicy OnEachWrite() { return FlushPolicy(Kind::kOnEachWrite, absl::ZeroDuration()); }
-  // In the background: a record is durable at most `max_wait` plus one sync after its append.
+  // In the background: a record is durable at most `max_wait`, 0 to 1 hour, plus one sync after its
+  // append.
   static FlushPolicy Group(absl::Duration max_wait) { return FlushPolicy(Kind::kGroup, max_wait); }
 
   Kind kind() const { return kind_; }

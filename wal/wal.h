@@ -11,13 +11,13 @@
 // is cut off; damage in front of a record that is known to have been durable is DataLoss, names
 // file, offset and seq, and changes nothing. Bytes on disk: wal/FORMAT.md.
 //
-// Thread safe, all of it, but for Close and the destructor, which come last. Nothing here calls
-// back under a lock of the log. A failed sync poisons the log: every waiter whose record is not
-// durable and every later call that writes returns that first error (FailedPrecondition for later
-// ones, with the cause); reading goes on. A failed write is tried again from the last written end
-// by the next flush: waiters of that write whose record is not durable get its error, the records
-// stay appended. No space for the next segment is ResourceExhausted from Append, with nothing
-// appended.
+// Thread safe, all of it, but for Truncate, which runs alone, and Close and the destructor, which
+// come last. Nothing here calls back under a lock of the log. A failed sync poisons the log: every
+// waiter whose record is not durable and every later call that writes returns that first error
+// (FailedPrecondition for later ones, with the cause); reading goes on. A failed write is tried
+// again from the last written end by the next flush: waiters of that write whose record is not
+// durable get its error, the records stay appended. No space for the next segment is
+// ResourceExhausted from Append, with nothing appended.
 //
 // Not: a database. It does not look into records, and knows nothing of checkpoints but
 // TruncateBefore.

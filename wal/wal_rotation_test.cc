@@ -59,14 +59,79 @@ TEST(WalRotationTest, SealedSegmentIsNamedByItsFirstSeq) {
                                       "/d/log.00000000000000000010", "/d/log.buffer"}));
 }
 
-TEST(WalRotationTest, RotateDoesNotSyncWhatAppendersAppended) {
+// Holds the syncs of the log's segments back, but not those of the thread that made it: it is the
+// one that must not sync.
+class SyncHold {
+ public:
+  explicit SyncHold(FaultEnv* env) : env_(env) {
+    env->SetObserver([this](const FaultEnv::TraceEntry& entry) {
+      if (entry.op != FileOp::kSyncData || !entry.path.ends_with("spare.0")) return;
+      EXPECT_NE(std::this_thread::get_id(), maker_);
+      holds_ = true;
+      while (!released_ && std::this_thread::get_id() != maker_) std::this_thread::yield();
+    });
+  }
+  ~SyncHold() { Release(); }
+  void AwaitSync() const {
+    while (!holds_) std::this_thread::yield();
+  }
+  void Release() {
+    released_ = true;
+    env_->SetObserver(nullptr);
+  }
+
+ private:
+  FaultEnv* const env_;
+  const std::thread::id maker_ = std::this_thread::get_id();
+  std::atomic<bool> holds_{false};
+  std::atomic<bool> released_{false};
+};
+
+TEST(WalRotationTest, RotateAndAppendsBehindItWaitForNoSync) {
   FaultEnv env;
-  const auto wal = OpenLog(kPath, SmallLog(&env, FlushPolicy::OnEachWrite()));
+  const auto wal = OpenLog(kPath, SmallLog(&env));
   AppendRecords(wal.get(), 0, 10);
+  const uint64_t syncs_before = wal->stats().syncs;
+  SyncHold hold(&env);
   EXPECT_EQ(*wal->Rotate(), 10u);
   AppendRecords(wal.get(), 10, 20);
-  EXPECT_EQ(wal->durable_seq(), 20u);
-  ExpectRecords(wal.get(), 0, 20);
+  EXPECT_EQ(wal->stats().syncs, syncs_before);
+  EXPECT_EQ(wal->durable_seq(), 0u);
+  // The background has begun it.
+  hold.AwaitSync();
+  AppendRecords(wal.get(), 20, 30);
+  EXPECT_EQ(*wal->Rotate(), 30u);
+  AppendRecords(wal.get(), 30, 40);
+  EXPECT_EQ(wal->stats().syncs, syncs_before);
+  EXPECT_EQ(wal->durable_seq(), 0u);
+  hold.Release();
+  ASSERT_OK(wal->Flush());
+  ExpectRecords(wal.get(), 0, 40);
+}
+
+TEST(WalRotationTest, AppendersDoNotWaitForTheSyncOfTruncateBefore) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  AppendRecords(wal.get(), 0, 10);
+  ASSERT_OK(wal->Rotate().status());
+  AppendRecords(wal.get(), 10, 20);
+  ASSERT_OK(wal->Flush());
+  std::atomic<bool> syncing{false};
+  std::atomic<bool> appended{false};
+  env.SetObserver([&](const FaultEnv::TraceEntry& entry) {
+    if (entry.op != FileOp::kSyncData || syncing.exchange(true)) return;
+    while (!appended) std::this_thread::yield();
+  });
+  std::thread truncator([&] { EXPECT_OK(wal->TruncateBefore(10)); });
+  while (!syncing) std::this_thread::yield();
+  AppendRecords(wal.get(), 20, 30);
+  // It has not come to its end.
+  EXPECT_EQ(wal->first_seq(), 0u);
+  appended = true;
+  truncator.join();
+  env.SetObserver(nullptr);
+  EXPECT_EQ(wal->first_seq(), 10u);
+  ExpectRecords(wal.get(), 10, 30);
 }
 
 // A log of the default sizes, whose first segments have room for about 1 MiB.

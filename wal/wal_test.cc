@@ -5,14 +5,20 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "storage/fault_env.h"
+#include "storage/forwarding_env.h"
 #include "storage/posix_env.h"
+#include "storage/status.h"
 #include "storage/temp_directory.h"
 #include "wal/testing.h"
 
@@ -274,6 +280,36 @@ TEST(WalTest, DirectModeTakesRecordsOfAnyLength) {
   const auto reopened = OpenLog(path, options);
   AppendRecords(reopened.get(), 500, 1000);
   ExpectRecords(reopened.get(), 0, 1000);
+}
+
+// A file system without direct I/O.
+class NoDirectEnv final : public ForwardingEnv {
+ public:
+  using ForwardingEnv::ForwardingEnv;
+  absl::StatusOr<std::unique_ptr<File>> OpenFile(std::string_view path,
+                                                 const OpenOptions& options) override {
+    if (!options.direct) return ForwardingEnv::OpenFile(path, options);
+    return absl::InvalidArgumentError(
+        absl::StrCat("open ", ToAbsl(path), ": the file system has no direct I/O (O_DIRECT)"));
+  }
+};
+
+TEST(WalTest, DirectModeIsRefusedWhereThereIsNoDirectIo) {
+  FaultEnv base;
+  NoDirectEnv env(&base);
+  const WalOptions buffered = SmallLog(&env);
+  WalOptions direct = buffered;
+  direct.io_mode = IoMode::kDirect;
+  // A log that would be made, and then one that is there.
+  for (uint64_t n = 0; n < 2; ++n) {
+    const absl::Status status = Wal::Open(kPath, direct).status();
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+    EXPECT_NE(status.message().find(kPath), absl::string_view::npos) << status;
+    EXPECT_NE(status.message().find("O_DIRECT"), absl::string_view::npos) << status;
+    const auto wal = OpenLog(kPath, buffered);
+    AppendRecords(wal.get(), n, n + 1);
+  }
+  ExpectRecords(OpenLog(kPath, buffered).get(), 0, 2);
 }
 
 TEST(WalTest, AppendsBeyondTheBufferAreWrittenBehind) {
