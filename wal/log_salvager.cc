@@ -17,11 +17,14 @@ namespace {
 // bytes were made to look like frames.
 constexpr uint64_t kMaxChecksOfAByte = 8;
 
-// Reads all of a file; pieces that the disk does not give are zeros, which are no frames.
-absl::StatusOr<std::string> ReadWhatIsThere(Env* env, const std::string& path) {
+// Reads a file, up to `max_bytes`; pieces that the disk does not give are zeros, which are no
+// frames.
+absl::StatusOr<std::string> ReadWhatIsThere(Env* env, const std::string& path,
+                                            uint64_t max_bytes = UINT64_MAX) {
   constexpr size_t kPieceBytes = 64 << 10;
   EMDB_ASSIGN_OR_RETURN(const std::unique_ptr<File> file, env->OpenFile(path, OpenOptions{}));
-  EMDB_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
+  EMDB_ASSIGN_OR_RETURN(const uint64_t file_bytes, file->Size());
+  const uint64_t size = std::min(file_bytes, max_bytes);
   std::string bytes(size, '\0');
   for (uint64_t at = 0; at < size; at += kPieceBytes) {
     const size_t want = static_cast<size_t>(std::min<uint64_t>(kPieceBytes, size - at));
@@ -245,10 +248,10 @@ absl::StatusOr<std::unique_ptr<LogSalvager>> LogSalvager::Open(Env* env, const s
   EMDB_ASSIGN_OR_RETURN(const LogFiles::Listing listing, files->List());
   std::unique_ptr<LogSalvager> salvager(new LogSalvager(env));
   for (const uint64_t seq : listing.sealed) {
-    EMDB_RETURN_IF_ERROR(salvager->AddPiece(files->SealedPath(seq), seq));
+    EMDB_RETURN_IF_ERROR(salvager->AddPiece(files->SealedPath(seq)));
   }
   if (listing.has_active) {
-    EMDB_RETURN_IF_ERROR(salvager->AddPiece(files->ActivePath(), std::nullopt));
+    EMDB_RETURN_IF_ERROR(salvager->AddPiece(files->ActivePath()));
   }
   if (salvager->pieces_.empty()) {
     return absl::NotFoundError(absl::StrCat(path, ": there is no such log"));
@@ -258,9 +261,9 @@ absl::StatusOr<std::unique_ptr<LogSalvager>> LogSalvager::Open(Env* env, const s
   return salvager;
 }
 
-absl::Status LogSalvager::AddPiece(std::string path, std::optional<uint64_t> seq_in_name) {
-  Piece piece = {std::move(path), seq_in_name, {}, {}, ""};
-  const absl::StatusOr<std::string> bytes = ReadWhatIsThere(env_, piece.path);
+absl::Status LogSalvager::AddPiece(std::string path) {
+  Piece piece = {std::move(path), {}, {}, ""};
+  const absl::StatusOr<std::string> bytes = ReadWhatIsThere(env_, piece.path, kSegmentBlockBytes);
   SegmentHeader header;
   SegmentState state;
   absl::Status status =
@@ -287,13 +290,17 @@ void LogSalvager::LoadBuffer(const std::string& path, bool is_there) {
     return;
   }
   const absl::StatusOr<BufferImage> image = BufferImage::Open(env_, path);
-  const absl::StatusOr<std::string> bytes =
-      image.ok() ? image->Read(0, image->size()) : absl::StatusOr<std::string>(image.status());
-  if (bytes.ok()) {
-    buffer_ = *bytes + *bytes;
-  } else {
-    lost_files_.push_back({path, 0, absl::StrCat("the append buffer: ", bytes.status().message())});
+  absl::Status status = image.status();
+  if (status.ok()) {
+    buffer_.resize(2 * image->size());
+    status = image->Read(0, image->size(), buffer_.data());
   }
+  if (!status.ok()) {
+    buffer_.clear();
+    lost_files_.push_back({path, 0, absl::StrCat("the append buffer: ", status.message())});
+    return;
+  }
+  std::copy_n(buffer_.data(), image->size(), buffer_.data() + image->size());
 }
 
 void LogSalvager::DropSuperseded() {

@@ -61,7 +61,6 @@ class LogSalvager {
  private:
   struct Piece {
     std::string path;
-    std::optional<uint64_t> seq_in_name;  // absent: the active segment
     std::optional<SegmentHeader> header;
     std::optional<SegmentState> state;
     std::string problem;  // why one of them is absent
@@ -70,7 +69,7 @@ class LogSalvager {
 
   explicit LogSalvager(Env* env) : env_(env) {}
 
-  absl::Status AddPiece(std::string path, std::optional<uint64_t> seq_in_name);
+  absl::Status AddPiece(std::string path);
   void LoadBuffer(const std::string& path, bool is_there);
   void DropSuperseded();
   // Reads one segment, if it is known how.
