@@ -68,7 +68,8 @@ void MergingIterator::Seek(std::string_view target) {
   status_ = absl::OkStatus();
   if (!bounds_.lower.empty() && target < bounds_.lower) target = bounds_.lower;
   direction_ = Direction::kForward;
-  for (size_t i = 0; i <= tree_index(); ++i) SourceSeek(i, target);
+  target_.assign(target);
+  for (size_t i = 0; i <= tree_index(); ++i) SourceSeek(i, target_);
   FindNearest();
 }
 
@@ -92,7 +93,8 @@ void MergingIterator::SeekForPrev(std::string_view target) {
   if (!bounds_.upper.empty() && target >= bounds_.upper) return SeekToLast();
   status_ = absl::OkStatus();
   direction_ = Direction::kBackward;
-  for (size_t i = 0; i <= tree_index(); ++i) SourceSeekForPrev(i, target);
+  target_.assign(target);
+  for (size_t i = 0; i <= tree_index(); ++i) SourceSeekForPrev(i, target_);
   FindNearest();
 }
 
@@ -115,18 +117,17 @@ void MergingIterator::Prev() {
 }
 
 void MergingIterator::TurnForward() {
-  // A copy: key_ points into a source that moves.
-  const std::string key(key_);
+  target_.assign(key_);
   direction_ = Direction::kForward;
-  for (size_t i = 0; i <= tree_index(); ++i) SourceSeek(i, key);
-  StepFrom(key);
+  for (size_t i = 0; i <= tree_index(); ++i) SourceSeek(i, target_);
+  StepFrom(target_);
 }
 
 void MergingIterator::TurnBackward() {
-  const std::string key(key_);
+  target_.assign(key_);
   direction_ = Direction::kBackward;
-  for (size_t i = 0; i <= tree_index(); ++i) SourceSeekForPrev(i, key);
-  StepFrom(key);
+  for (size_t i = 0; i <= tree_index(); ++i) SourceSeekForPrev(i, target_);
+  StepFrom(target_);
 }
 
 void MergingIterator::StepFrom(std::string_view key) {

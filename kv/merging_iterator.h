@@ -110,6 +110,8 @@ class MergingIterator final : public Iterator {
   const std::unique_ptr<Cursor> tree_;
   bool tree_valid_ = false;
   std::string_view tree_key_;
+  // Of the seek under way. A copy: the caller's may be a part of key(), whose source moves.
+  std::string target_;
 
   Direction direction_ = Direction::kForward;
   size_t current_ = kNone;

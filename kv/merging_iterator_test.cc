@@ -29,9 +29,11 @@ class MapCursor : public Cursor {
   void SeekToFirst() override { MoveTo(records_->begin()); }
   void SeekToLast() override { MoveBefore(records_->end()); }
   void Seek(std::string_view target) override {
+    Forget();
     MoveTo(records_->lower_bound(std::string(target)));
   }
   void SeekForPrev(std::string_view target) override {
+    Forget();
     MoveBefore(records_->upper_bound(std::string(target)));
   }
   void Next() override { MoveTo(std::next(at_)); }
@@ -41,6 +43,10 @@ class MapCursor : public Cursor {
   absl::Status status() const override { return status_; }
 
  private:
+  void Forget() {
+    key_.assign(key_.size(), '?');
+    value_.assign(value_.size(), '?');
+  }
   void MoveBefore(Records::const_iterator end) {
     MoveTo(end == records_->begin() ? records_->end() : std::prev(end));
   }
@@ -113,6 +119,24 @@ class MergingIteratorTest : public testing::Test {
   Records expected_;
   uint64_t seq_ = 0;
 };
+
+TEST_F(MergingIteratorTest, ASeekToItsOwnKeyOrAPartOfItIsASeekToThat) {
+  for (const std::string key : {"a1", "a2", "b1", "b2"}) InTree(key, "tree");
+  InActive("a3", "memory");
+  for (const auto& [key, value] : expected_) {
+    auto it = New();
+    it->Seek(key);
+    it->Seek(it->key());
+    ASSERT_TRUE(it->Valid());
+    EXPECT_EQ(it->key(), key);
+    it->SeekForPrev(it->key());
+    ASSERT_TRUE(it->Valid());
+    EXPECT_EQ(it->key(), key);
+    it->Seek(it->key().substr(0, 1));
+    ASSERT_TRUE(it->Valid());
+    EXPECT_EQ(it->key(), key.substr(0, 1) + "1");
+  }
+}
 
 TEST_F(MergingIteratorTest, NothingAtAll) {
   auto it = New();

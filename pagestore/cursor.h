@@ -10,7 +10,8 @@
 namespace emdb {
 
 // Belongs to one thread; outlives neither its View nor the store. key() and value() stay valid
-// until the next move. Moving a cursor that is not Valid does nothing.
+// until the next move; a target must not be a part of them. Moving a cursor that is not Valid does
+// nothing.
 class Cursor {
  public:
   virtual ~Cursor() = default;

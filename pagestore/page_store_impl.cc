@@ -1,6 +1,7 @@
 #include "pagestore/page_store_impl.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -169,19 +170,23 @@ absl::Status PageStoreImpl::WriteGeneration(uint64_t next_seq, const MakeTree& m
   StoreHeader header = header_;
   ++header.generation;
   header.next_seq = next_seq;
-  PageWriter writer(&file_, &free_space_, &cache_);
-  absl::Status status = WritePages(make, &writer, &header);
+  std::optional<PageWriter> writer(std::in_place, &file_, &free_space_, &cache_);
+  absl::Status status = WritePages(make, &*writer, &header);
   if (!status.ok()) {
     // Nothing refers to what was written, so the durable generation is all there is.
     free_space_.Reset(header_);
-    cache_.Erase(writer.placed());
+    cache_.Erase(writer->placed());
+    // When nothing is being written any more: on a full disk others need what the attempt has
+    // taken.
+    writer.reset();
+    GiveBackEnd();
     return status;
   }
   EMDB_RETURN_IF_ERROR(MakeDurable(header));
   // The pages that only older generations use are the first to leave the cache.
   cache_.Demote(free_space_.freed());
   free_space_.Commit(header.generation);
-  Publish(header, writer.pages_written());
+  Publish(header, writer->pages_written());
   GiveBackEnd();
   return absl::OkStatus();
 }

@@ -173,6 +173,23 @@ TEST_F(PageStoreTest, ChangesOutOfBoundsAreRefusedAndNothingIsChanged) {
   EXPECT_EQ(store_->GetView().record_count(), 2u);
 }
 
+TEST_F(PageStoreTest, WhatAnAttemptHasTakenOfAFullDiskIsGivenBack) {
+  Put(Ascending(0, 2000, 100));
+  const Changes much = Ascending(0, 20'000, 100);
+  env_.SetCapacity(FileBytes() + (1 << 20));
+  for (int i = 0; i < 2; ++i) {
+    const absl::Status full = Apply(store_.get(), seq_ + 1, much);
+    ASSERT_TRUE(absl::IsResourceExhausted(full)) << full;
+    const PageStoreStats stats = store_->stats();
+    EXPECT_EQ(FileBytes(), stats.file_pages * stats.page_size_bytes);
+    ExpectVerified();
+  }
+  env_.SetCapacity(UINT64_MAX);
+  Put(much);
+  EXPECT_EQ(store_->GetView().record_count(), much.size());
+  ExpectVerified();
+}
+
 TEST_F(PageStoreTest, KeysThatDoNotAscendAreRefused) {
   class Descending : public ChangeSource {
    public:

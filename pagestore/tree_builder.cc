@@ -84,6 +84,8 @@ absl::Status TreeBuilder::Add(uint32_t level, const NodeItems::Entry& entry) {
 
 absl::Status TreeBuilder::AddSubtree(std::string_view lower, PageRef ref, uint32_t level) {
   for (uint32_t l = 0; l <= level && l < levels_.size(); ++l) EMDB_RETURN_IF_ERROR(EndRun(l));
+  // Also a run without a record, from before there was any level.
+  in_run_ = false;
   char payload[kPageRefSize];
   StorePageRef(payload, ref);
   return Add(level + 1, {lower, {}, CellKind::kInline, {payload, kPageRefSize}});
@@ -101,7 +103,6 @@ bool TreeBuilder::WantsNeighbour(uint32_t level) const {
 
 absl::Status TreeBuilder::EndRun(uint32_t level) {
   Level& at = At(level);
-  if (level == 0) in_run_ = false;
   if (!at.closed.empty()) {
     const size_t cut = at.closed.size();
     if (!append_ && at.open.NodeSize() < Capacity(level) * kEvenOut / 100) {

@@ -250,6 +250,51 @@ TEST_F(PosixEnvTest, AForkedChildNeitherGetsNorLoosensTheLockOfItsParent) {
   EXPECT_FALSE(IsFree(Path("f")));
 }
 
+TEST_F(PosixEnvTest, AForkedChildGetsTheLockThatItsParentHasGivenUp) {
+  Open("f");
+  absl::StatusOr<std::unique_ptr<FileLock>> lock =
+      PosixEnv()->Lock(Path("f"), LockMode::kExclusive);
+  ASSERT_TRUE(lock.ok()) << lock.status();
+  int given_up[2];
+  ASSERT_EQ(::pipe(given_up), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    char byte = 0;
+    if (::read(given_up[0], &byte, 1) != 1) ::_exit(1);
+    const absl::StatusOr<std::unique_ptr<FileLock>> own =
+        PosixEnv()->Lock(Path("f"), LockMode::kExclusive);
+    if (!own.ok()) ::_exit(2);
+    lock->reset();  // the copy of its parent's
+    if (PosixEnv()->Lock(Path("f"), LockMode::kShared).ok()) ::_exit(3);
+    ::_exit(IsFree(Path("f")) ? 4 : 0);
+  }
+  lock->reset();
+  ASSERT_EQ(::write(given_up[1], "x", 1), 1);
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  ::close(given_up[0]);
+  ::close(given_up[1]);
+}
+
+TEST_F(PosixEnvTest, NoFileTakesThePlaceOfAClosedStandardStream) {
+  const int status = RunInChild([&] {
+    for (const int stream : {0, 1, 2}) ::close(stream);
+    const std::unique_ptr<File> file = *PosixEnv()->OpenFile(Path("f"), kCreate);
+    const std::unique_ptr<RingMapping> ring = *PosixEnv()->MapRing(Path("r"), 1 << 16);
+    const std::unique_ptr<FileLock> lock = *PosixEnv()->Lock(Path("f"), LockMode::kExclusive);
+    const std::unique_ptr<Directory> directory = *PosixEnv()->OpenDirectory(Path(""));
+    if (!directory->List().ok()) return 1;
+    for (const int stream : {0, 1, 2}) {
+      if (::fcntl(stream, F_GETFD) >= 0) return 10 + stream;
+    }
+    return 0;
+  });
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
 TEST_F(PosixEnvTest, WhatIsStoredInARingSurvivesSigkill) {
   constexpr size_t kSize = 1 << 16;
   const int status = RunInChild([&] {

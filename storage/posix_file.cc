@@ -107,11 +107,16 @@ absl::Status ReserveSpace(int fd, const std::string& path, uint64_t offset, uint
 
 }  // namespace
 
+FileDescriptor AwayFromStandardStreams(FileDescriptor fd) {
+  if (fd.get() > STDERR_FILENO || !fd.valid()) return fd;
+  return FileDescriptor(::fcntl(fd.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+}
+
 absl::StatusOr<FileDescriptor> OpenDescriptor(const std::string& path, int flags) {
-  const int fd =
-      RetryOnInterrupt([&] { return ::open(path.c_str(), flags | O_CLOEXEC, kNewFileMode); });
-  if (fd < 0) return IoError(errno, "open", path);
-  return FileDescriptor(fd);
+  FileDescriptor fd = AwayFromStandardStreams(FileDescriptor(
+      RetryOnInterrupt([&] { return ::open(path.c_str(), flags | O_CLOEXEC, kNewFileMode); })));
+  if (!fd.valid()) return IoError(errno, "open", path);
+  return fd;
 }
 
 absl::StatusOr<std::unique_ptr<File>> PosixFile::Open(std::string_view path,
@@ -198,7 +203,8 @@ absl::Status PosixDirectory::Sync() {
 absl::StatusOr<std::vector<std::string>> PosixDirectory::List() const {
   // An open directory has one read position: listing through a descriptor of its own keeps threads
   // apart.
-  FileDescriptor fd(::openat(fd_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  FileDescriptor fd = AwayFromStandardStreams(
+      FileDescriptor(::openat(fd_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
   if (!fd.valid()) return IoError(errno, "open directory", path_);
   const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fd.get()), ::closedir);
   if (stream == nullptr) return IoError(errno, "fdopendir", path_);

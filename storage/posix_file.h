@@ -15,7 +15,13 @@
 
 namespace emdb {
 
-// open(2) with O_CLOEXEC, again after EINTR. The status names `path`.
+// The same file under a number behind those of the standard streams, which open(2) hands out where
+// the process has closed them: whoever still prints would print into the file. Not valid, with
+// errno, if there is none.
+FileDescriptor AwayFromStandardStreams(FileDescriptor fd);
+
+// open(2) with O_CLOEXEC, again after EINTR, away from the standard streams. The status names
+// `path`.
 absl::StatusOr<FileDescriptor> OpenDescriptor(const std::string& path, int flags);
 
 class PosixFile final : public File {

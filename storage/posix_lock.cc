@@ -77,7 +77,12 @@ absl::StatusOr<std::unique_ptr<FileLock>> PosixLocks::Lock(std::string_view path
 
 absl::Status PosixLocks::Acquire(FileId id, const std::string& path, int fd, LockMode mode) {
   MutexLock lock(&mutex_);
-  const auto found = held_.find(id);
+  auto found = held_.find(id);
+  // The parent's, of before this process was forked: whether it still holds it, the system knows.
+  if (found != held_.end() && found->second.process != ::getpid()) {
+    held_.erase(found);
+    found = held_.end();
+  }
   const bool held = found != held_.end();
   if (held && (mode == LockMode::kExclusive || found->second.mode == LockMode::kExclusive)) {
     return LockedBy(path, DescribeProcess(found->second.process));
@@ -102,7 +107,8 @@ void PosixLocks::Release(FileId id, FileDescriptor fd, pid_t process) {
   // Unlocked at once, though a child that was forked meanwhile still has the descriptor. Such a
   // child itself only closes its copy: unlocking would take the lock from its parent. An error
   // leaves the lock to the close.
-  if (process == ::getpid()) (void)::flock(fd.get(), LOCK_UN);
+  if (process != ::getpid()) return;
+  (void)::flock(fd.get(), LOCK_UN);
   const auto found = held_.find(id);
   if (--found->second.count == 0) held_.erase(found);
 }

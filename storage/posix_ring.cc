@@ -76,7 +76,8 @@ absl::StatusOr<std::unique_ptr<RingMapping>> MapPosixRing(std::string_view path,
 absl::StatusOr<std::shared_ptr<RingMemory>> RingMemory::Create(std::string_view name, size_t size) {
   EMDB_RETURN_IF_ERROR(CheckSize(name, size));
   std::string path(name);
-  FileDescriptor fd(::memfd_create("emdb ring", MFD_CLOEXEC));
+  FileDescriptor fd =
+      AwayFromStandardStreams(FileDescriptor(::memfd_create("emdb ring", MFD_CLOEXEC)));
   if (!fd.valid()) return IoError(errno, "memfd_create", path);
   // Pages are taken when they are touched, as those of all other memory.
   if (::ftruncate(fd.get(), static_cast<off_t>(size)) != 0) return IoError(errno, "resize", path);
