@@ -4,8 +4,11 @@
 // was never written.
 
 #include <algorithm>
+#include <cstdint>
+#include <cstdio>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <random>
 #include <string>
 #include <utility>
@@ -14,11 +17,8 @@
 #include "gtest/gtest.h"
 #include "kv/db.h"
 #include "kv/order_monitor.h"
+#include "kv/test_setting.h"
 #include "storage/fault_env.h"
-
-#ifndef EMDB_CRASH_SEEDS
-#define EMDB_CRASH_SEEDS 2
-#endif
 
 namespace emdb {
 namespace {
@@ -137,8 +137,12 @@ class Workload {
   std::unique_ptr<Db> db_;
 };
 
+// States that were looked at, of all seeds.
+uint64_t states_seen = 0;
+
 // The database on `env` is one of the states that may be there.
 void ExpectAllowedState(FaultEnv* env, const History& history, uint32_t seed, bool thorough) {
+  ++states_seen;
   OrderMonitor monitor(env, kPath);
   const Options options = CrashOptions(monitor.env(), seed);
   absl::StatusOr<std::unique_ptr<Db>> db = Db::Open(options, kPath);
@@ -191,9 +195,21 @@ std::vector<DiskImage> CrashTheRecovery(const DiskImage& image, uint32_t seed, u
   return images;
 }
 
-class DbCrashTest : public testing::TestWithParam<uint32_t> {};
+// Seeds EMDB_SEED and on, EMDB_RUNS of them.
+class DbCrashTest : public testing::TestWithParam<uint32_t> {
+ protected:
+  static void TearDownTestSuite() {
+    std::printf("%llu states\n", static_cast<unsigned long long>(states_seen));
+  }
+};
 
-INSTANTIATE_TEST_SUITE_P(Seed, DbCrashTest, testing::Range<uint32_t>(1, 1 + EMDB_CRASH_SEEDS));
+std::vector<uint32_t> Seeds() {
+  std::vector<uint32_t> seeds(TestSetting("EMDB_RUNS", 2));
+  std::iota(seeds.begin(), seeds.end(), static_cast<uint32_t>(TestSetting("EMDB_SEED", 1)));
+  return seeds;
+}
+
+INSTANTIATE_TEST_SUITE_P(Seed, DbCrashTest, testing::ValuesIn(Seeds()));
 
 TEST_P(DbCrashTest, APowerCutAtAnyOperationLeavesAPrefixWithAllThatWasAcknowledged) {
   const uint32_t seed = GetParam();
