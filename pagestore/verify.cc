@@ -71,7 +71,8 @@ class Verifier {
   uint64_t records_ = 0;
   uint64_t key_bytes_ = 0;
   uint64_t value_bytes_ = 0;
-  SliceRef slices_;  // sums over all
+  uint64_t slice_pages_ = 0;
+  uint64_t slice_records_ = 0;
   ReadAhead read_ahead_;
   AlignedBuffer piece_;
 };
@@ -160,7 +161,7 @@ absl::Status Verifier::VisitSlice(const SliceRef& slice, const Bounds& bounds) {
   if (PageKindField(page.data()) != PageKind::kSliceRoot || root.child_count() + 1 != slice.pages) {
     return file_.Corruption(slice.root.id, "not the slice that its node refers to");
   }
-  const uint32_t records_before = slices_.records;
+  const uint64_t records_before = slice_records_;
   std::string lower(bounds.lower);
   for (uint32_t i = 0; i < root.child_count(); ++i) {
     Bounds child = {lower, bounds.upper};
@@ -174,8 +175,8 @@ absl::Status Verifier::VisitSlice(const SliceRef& slice, const Bounds& bounds) {
     EMDB_RETURN_IF_ERROR(VisitSliceLeaf(leaf, SliceFilter(page.data())));
     lower = upper;
   }
-  slices_.pages += slice.pages;
-  if (slices_.records - records_before == slice.records) return absl::OkStatus();
+  slice_pages_ += slice.pages;
+  if (slice_records_ - records_before == slice.records) return absl::OkStatus();
   return file_.Corruption(slice.root.id,
                           "a slice with another number of records than its node says");
 }
@@ -183,7 +184,7 @@ absl::Status Verifier::VisitSlice(const SliceRef& slice, const Bounds& bounds) {
 absl::Status Verifier::VisitSliceLeaf(const char* page, std::string_view filter) {
   const LeafView leaf(page);
   for (uint32_t i = 0; i < leaf.count(); ++i) {
-    ++slices_.records;
+    ++slice_records_;
     if (!FilterMayContain(FilterHash(leaf.key(i)), filter)) {
       return file_.Corruption(PageIdField(page), "a key that the filter of its slice denies");
     }
@@ -282,12 +283,12 @@ absl::Status Verifier::CompareBitmap(const MapEntry& entry, uint32_t position) {
 }
 
 absl::Status Verifier::CompareCounts() const {
-  if (slices_.pages != header_.slice_pages || slices_.records != header_.slice_records) {
+  if (slice_pages_ != header_.slice_pages || slice_records_ != header_.slice_records) {
     return file_.Corruption(
         HeaderSlot(header_.generation),
         FromAbsl(absl::StrCat("the header counts ", header_.slice_records, " records in ",
-                              header_.slice_pages, " pages of slices, found ", slices_.records,
-                              " in ", slices_.pages)));
+                              header_.slice_pages, " pages of slices, found ", slice_records_,
+                              " in ", slice_pages_)));
   }
   if (records_ == header_.records && key_bytes_ == header_.key_bytes &&
       value_bytes_ == header_.value_bytes) {

@@ -64,6 +64,20 @@ absl::StatusOr<bool> FrameReader::Peek(uint64_t lsn, uint64_t min_seq, uint64_t 
   // Before the checksum: random bytes pass for a header with a length of up to 1 GiB too often to
   // read it all.
   if (!possible || header.seq < min_seq || header.seq > max_seq) return false;
+  return CheckAt(lsn, frame);
+}
+
+absl::StatusOr<bool> FrameReader::PeekNumber(uint64_t lsn, uint64_t min_seq, uint64_t max_seq,
+                                             Frame* frame) {
+  EMDB_ASSIGN_OR_RETURN(const bool possible, ReadAt(lsn, frame));
+  const FrameHeader& header = frame->header;
+  if (!possible || header.seq < min_seq || header.seq > max_seq) return false;
+  if (TakesSeq(header.kind) || header.length != kNumberPayloadBytes) return false;
+  return CheckAt(lsn, frame);
+}
+
+absl::StatusOr<bool> FrameReader::CheckAt(uint64_t lsn, Frame* frame) {
+  const FrameHeader& header = frame->header;
   const uint64_t size = FrameBytes(header.length);
   EMDB_RETURN_IF_ERROR(Fill(lsn, size));
   const std::string_view bytes(At(lsn), size);

@@ -47,6 +47,8 @@ class FrameReader {
   // Reads the frame at `lsn` >= this->lsn() whatever its seq, without moving on; false if it is not
   // intact or its seq is not in [min_seq, max_seq].
   absl::StatusOr<bool> Peek(uint64_t lsn, uint64_t min_seq, uint64_t max_seq, Frame* frame);
+  // The same for frames without a seq of their own, which are all of the same few bytes.
+  absl::StatusOr<bool> PeekNumber(uint64_t lsn, uint64_t min_seq, uint64_t max_seq, Frame* frame);
 
   // Where the next frame is, or should be.
   uint64_t lsn() const { return lsn_; }
@@ -65,6 +67,8 @@ class FrameReader {
   absl::Status Fill(uint64_t lsn, uint64_t size);
   const char* At(uint64_t lsn) const { return window_.data() + (lsn - window_lsn_); }
   absl::StatusOr<bool> ReadAt(uint64_t lsn, Frame* frame);
+  // Of the frame whose header was read at `lsn`.
+  absl::StatusOr<bool> CheckAt(uint64_t lsn, Frame* frame);
 
   const StreamSource* const source_;  // null: all is in the window
   const FrameRange range_;

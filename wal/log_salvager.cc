@@ -153,21 +153,28 @@ class LogSalvager::Walk {
   }
 
   // What the buffer has in place of `in_file`: a write that failed may have left a record in the
-  // file that was made void, or not appended at all.
-  Found NewerOf(const Found& in_file, const FramePlace& place) {
+  // file that was made void, or not appended at all. Nothing if it has that in the next segment.
+  std::optional<Found> NewerOf(const Found& in_file, const FramePlace& place) {
     const FrameHeader& header = in_file.header;
     if (header.kind != FrameKind::kRecord) return in_file;
     const auto newer = Decode(InBuffer(place.lsn), place, header.seq, header.seq);
-    return newer ? *newer : in_file;
+    if (newer) return newer;
+    // As in tail_scan.cc.
+    if (header.length <= buffer_bytes() / 2) return in_file;
+    const FramePlace next = {NextSalt(place.salt), RoundUpToBlock(place.lsn)};
+    if (Decode(BufferFrom(next.lsn), next, header.seq, header.seq)) return std::nullopt;
+    return in_file;
   }
 
   uint64_t buffer_bytes() const { return buffer_.size() / 2; }
 
   // What the buffer would hold of the segment from `lsn` on.
   std::string_view InBuffer(uint64_t lsn) const {
+    return BufferFrom(lsn).substr(0, stream_end_lsn_ - lsn);
+  }
+  std::string_view BufferFrom(uint64_t lsn) const {
     if (buffer_.empty()) return {};
-    return buffer_.substr(lsn & (buffer_bytes() - 1),
-                          std::min(buffer_bytes(), stream_end_lsn_ - lsn));
+    return buffer_.substr(lsn & (buffer_bytes() - 1), buffer_bytes());
   }
 
   std::optional<Found> Decode(std::string_view bytes, const FramePlace& place, uint64_t min_seq,

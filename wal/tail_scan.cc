@@ -28,6 +28,20 @@ absl::StatusOr<bool> HoldsFrame(const BufferImage& buffer, const FrameHeader& he
   return FrameIsIntact(header, place, frame);
 }
 
+// True if the buffer has an intact frame with `seq` at `place`.
+absl::StatusOr<bool> HoldsSeq(const BufferImage& buffer, uint64_t seq, const FramePlace& place) {
+  if (buffer.size() == 0) return false;
+  EMDB_ASSIGN_OR_RETURN(const std::string head, buffer.Read(place.lsn, kFrameHeaderBytes));
+  FrameHeader header;
+  if (!DecodeFrameHeader(head.data(), &header) || header.seq != seq) return false;
+  return HoldsFrame(buffer, header, place);
+}
+
+// Where the segment begins that is started where a frame would be at `place`.
+FramePlace PlaceInNextSegment(const FramePlace& place) {
+  return {NextSalt(place.salt), RoundUpToBlock(place.lsn)};
+}
+
 class Scanner {
  public:
   Scanner(const Segment& last, const BufferImage& buffer, WalVisitor visit)
@@ -87,10 +101,18 @@ class Scanner {
     return true;
   }
 
-  // True if the buffer holds another frame where the file has the record with `header`. A write
-  // that failed may have left all of that record there, which was made void afterwards, or was not
-  // appended at all, and left its place and its seq to another.
+  // True if the buffer holds another frame in place of the record with `header` that the file has.
+  // A write that failed may have left all of that record there, which was made void afterwards, or
+  // was not appended at all, and left its seq to another.
   absl::StatusOr<bool> IsReplaced(const FrameHeader& header, const FramePlace& place) {
+    EMDB_ASSIGN_OR_RETURN(const bool is_replaced_here, HoldsAnother(header, place));
+    // One that fits into the buffer has its place there as soon as it has a seq.
+    if (is_replaced_here || header.length <= buffer_.size() / 2) return is_replaced_here;
+    // The other may be the first of the next segment.
+    return HoldsSeq(buffer_, header.seq, PlaceInNextSegment(place));
+  }
+
+  absl::StatusOr<bool> HoldsAnother(const FrameHeader& header, const FramePlace& place) {
     const uint64_t size = std::min(buffer_.size(), kWindowBytes);
     if (size == 0) return false;
     const uint64_t window_end = window_lsn_ + window_.size();
@@ -151,9 +173,11 @@ class Scanner {
     uint64_t frames = 0;
     uint64_t record_bytes = 0;
     uint64_t witnessed_seq = 0;
+    bool is_all = true;  // or there may be more records, but not more witnesses
   };
 
-  // Looks for intact frames under `salt` at every place from the end on.
+  // Looks for intact frames under `salt` at every place from the end on. When so much there looks
+  // like records that to compare them all would take too long, it goes on with what is short.
   absl::StatusOr<Behind> LookBehind(uint64_t salt) const {
     const uint64_t from_lsn = scan_.end_lsn;
     const uint64_t end_lsn = last_.header().end_lsn();
@@ -163,13 +187,10 @@ class Scanner {
     for (uint64_t lsn = from_lsn; lsn + kFrameHeaderBytes <= end_lsn;) {
       const uint64_t max_seq = scan_.end_seq + (lsn - from_lsn) / kFrameHeaderBytes + 1;
       Frame frame;
-      EMDB_ASSIGN_OR_RETURN(const bool intact, reader.Peek(lsn, scan_.end_seq, max_seq, &frame));
-      // Refused, not cut: what was not looked at may be a witness.
-      if (reader.bytes_checked() > max_checked) {
-        return Damaged(
-            "so much behind it looks like records that it would take too long to tell whether one "
-            "had been durable");
-      }
+      behind.is_all = behind.is_all && reader.bytes_checked() <= max_checked;
+      EMDB_ASSIGN_OR_RETURN(const bool intact,
+                            behind.is_all ? reader.Peek(lsn, scan_.end_seq, max_seq, &frame)
+                                          : reader.PeekNumber(lsn, scan_.end_seq, max_seq, &frame));
       if (!intact) {
         lsn += kFrameAlignment;
         continue;
@@ -196,7 +217,7 @@ class Scanner {
     if (state.mark != SegmentMark::kOpen || state.end_lsn != scan_.end_lsn) return absl::OkStatus();
     // The log went on here with a resume frame, and nothing was appended before that was durable.
     EMDB_ASSIGN_OR_RETURN(const Behind resumed, LookBehind(state.end_salt));
-    if (resumed.frames == 0) return absl::OkStatus();
+    if (resumed.frames == 0 && resumed.is_all) return absl::OkStatus();
     return Damaged("the log went on here with a resume frame, which is missing or damaged");
   }
 
@@ -246,18 +267,10 @@ absl::StatusOr<std::string> BufferImage::Read(uint64_t lsn, size_t size) const {
 }
 
 absl::StatusOr<bool> ContinuesBehind(const Segment& closed, const BufferImage& buffer) {
-  if (buffer.size() == 0) return false;
   const SegmentState state = closed.state();
-  const FramePlace places[] = {{state.end_salt, state.end_lsn},
-                               {NextSalt(state.end_salt), RoundUpToBlock(state.end_lsn)}};
-  for (const FramePlace& place : places) {
-    EMDB_ASSIGN_OR_RETURN(const std::string head, buffer.Read(place.lsn, kFrameHeaderBytes));
-    FrameHeader header;
-    if (!DecodeFrameHeader(head.data(), &header) || header.seq != state.end_seq) continue;
-    EMDB_ASSIGN_OR_RETURN(const bool holds, HoldsFrame(buffer, header, place));
-    if (holds) return true;
-  }
-  return false;
+  const FramePlace end = {state.end_salt, state.end_lsn};
+  EMDB_ASSIGN_OR_RETURN(const bool holds, HoldsSeq(buffer, state.end_seq, end));
+  return holds ? true : HoldsSeq(buffer, state.end_seq, PlaceInNextSegment(end));
 }
 
 absl::StatusOr<TailScan> ScanTail(const Segment& last, const BufferImage& buffer,

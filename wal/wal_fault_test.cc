@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "storage/fault_env.h"
+#include "wal/log_salvager.h"
 #include "wal/testing.h"
 
 namespace emdb {
@@ -158,15 +159,36 @@ TEST(WalFaultTest, RecordThatWasMadeVoidDoesNotComeBackFromTheFileAfterAKill) {
 }
 
 TEST(WalFaultTest, LargeRecordThatFailedIsNotTakenForTheOneAppendedInItsPlace) {
-  FaultEnv env;
-  const auto wal = OpenLog(kPath, SmallLog(&env));
-  AppendRecords(wal.get(), 0, 5);
-  ASSERT_OK(wal->Flush());
-  env.AddRule(FailOneWriteHalfWay());
-  EXPECT_FALSE(wal->Append(HalfZeros(34'000)).ok());
-  AppendRecords(wal.get(), 5, 8);
-  FaultEnv after_kill(env.FullImage());
-  ExpectRecords(OpenLog(kPath, SmallLog(&after_kill)).get(), 0, 8);
+  for (const bool rotates : {false, true}) {
+    SCOPED_TRACE(rotates ? "which is in the next segment" : "which is in the same segment");
+    FaultEnv env;
+    const auto wal = OpenLog(kPath, SmallLog(&env));
+    AppendRecords(wal.get(), 0, 5);
+    ASSERT_OK(wal->Flush());
+    env.AddRule(FailOneWriteHalfWay());
+    EXPECT_FALSE(wal->Append(HalfZeros(34'000)).ok());
+    if (rotates) {
+      ASSERT_OK(wal->Rotate().status());
+    }
+    AppendRecords(wal.get(), 5, 8);
+    FaultEnv after_kill(env.FullImage());
+    std::vector<LostPiece> lost;
+    std::vector<uint64_t> salvaged;
+    const auto salvager = LogSalvager::Open(&after_kill, kPath);
+    ASSERT_OK(salvager.status());
+    ASSERT_OK((*salvager)
+                  ->Read(
+                      0,
+                      [&salvaged](const SalvagedRecord& record) {
+                        salvaged.push_back(record.seq);
+                        EXPECT_EQ(record.bytes, TestRecord(record.seq)) << record.seq;
+                        return absl::OkStatus();
+                      },
+                      &lost)
+                  .status());
+    EXPECT_EQ(salvaged.size(), 8u);
+    ExpectRecords(OpenLog(kPath, SmallLog(&after_kill)).get(), 0, 8);
+  }
 }
 
 TEST(WalFaultTest, WaiterWhoseRecordIsDurableGetsNoErrorOfALaterOne) {
