@@ -33,6 +33,7 @@
 #include "tools/bench/results.h"
 #include "tools/bench/runner.h"
 #include "tools/bench/workloads.h"
+#include "tools/standard_streams.h"
 
 ABSL_FLAG(std::string, profile, "smoke", "which profile to run");
 ABSL_FLAG(std::vector<std::string>, workloads, {}, "only these; with --profile=full any of them");
@@ -220,6 +221,10 @@ absl::StatusOr<int> RenderAgain(const std::string& from) {
 }  // namespace emdb::bench
 
 int main(int argc, char** argv) {
+  if (const absl::Status status = emdb::OccupyStandardStreams(); !status.ok()) {
+    std::cerr << "bench: " << status << "\n";
+    return emdb::bench::kExitFailures;
+  }
   std::string command = "bazel run --config=opt //tools/bench --";
   for (int i = 1; i < argc; ++i) {
     // Where the results go is no part of how to come by them.

@@ -103,7 +103,9 @@ std::vector<Command> RecordCommands() {
       .details =
           "Replaces the value that the key has. On exit code 0 it is durable: no power cut can "
           "take "
-          "it back. The store is made if it is missing.",
+          "it back. The store is made if it is missing. A closed standard input is an error, not "
+          "an "
+          "empty value.",
       .positionals = {{.name = "KEY", .help = "1 to 4,096 bytes"},
                       {.name = "VALUE",
                        .help =

@@ -24,6 +24,7 @@
 #include "tools/quickstart/kill_proof.h"
 #include "tools/quickstart/package_index.h"
 #include "tools/quickstart/side_by_side.h"
+#include "tools/standard_streams.h"
 
 namespace emdb::quickstart {
 namespace {
@@ -160,7 +161,8 @@ absl::Status Run(absl::Span<const std::string> words) {
 
 int main(int argc, char** argv) {
   const std::vector<std::string> words(argv + 1, argv + argc);
-  const absl::Status status = emdb::quickstart::Run(words);
+  absl::Status status = emdb::OccupyStandardStreams();
+  if (status.ok()) status = emdb::quickstart::Run(words);
   if (status.ok()) return 0;
   std::fprintf(stderr, "quickstart: %s\n", status.ToString().c_str());
   return 1;
