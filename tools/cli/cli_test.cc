@@ -10,7 +10,7 @@
 #include "kv/db.h"
 #include "storage/posix_env.h"
 #include "storage/status.h"
-#include "tools/cli/testing.h"
+#include "tools/cli/cli_fixture.h"
 
 namespace emdb::cli {
 namespace {
@@ -19,58 +19,6 @@ using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
-
-struct Outcome {
-  ExitCode code;
-  std::string out;
-  std::string err;
-};
-
-class CliTest : public ::testing::Test {
- protected:
-  CliTest()
-      : store_(absl::StrCat(::testing::TempDir(), "/",
-                            ::testing::UnitTest::GetInstance()->current_test_info()->name(),
-                            ".emdb")) {}
-
-  // Runs `emdb WORDS...`; a word "STORE" stands for this test's store.
-  Outcome Run(std::vector<std::string> words, std::string_view input = "") const {
-    for (std::string& word : words) {
-      if (word == "STORE") word = store_;
-    }
-    TestConsole console(PosixEnv(), input);
-    const ExitCode code = RunEmdb(words, *console.console());
-    return {.code = code, .out = console.out(), .err = console.err()};
-  }
-
-  // The same, for what must succeed; returns the output.
-  std::string Out(std::vector<std::string> words, std::string_view input = "") const {
-    const Outcome outcome = Run(std::move(words), input);
-    EXPECT_EQ(outcome.code, ExitCode::kOk) << outcome.err;
-    return outcome.out;
-  }
-
-  void LoadFruit() const {
-    Out({"load", "STORE", "--quiet"},
-        "apple\tred\nbanana\tyellow\nblueberry\tblue\ncherry\tdark red\n");
-  }
-
-  // Every byte behind the two header slots.
-  void BreakAllPages() const {
-    const auto file = PosixEnv()->OpenFile(store(), {.write = true});
-    ASSERT_TRUE(file.ok()) << file.status();
-    constexpr uint64_t kHeaders = 2 * 8192;
-    const uint64_t size = *(*file)->Size();
-    ASSERT_GT(size, kHeaders);
-    ASSERT_TRUE((*file)->WriteAt(kHeaders, std::string(size - kHeaders, '\x55')).ok());
-    ASSERT_TRUE((*file)->Close().ok());
-  }
-
-  const std::string& store() const { return store_; }
-
- private:
-  const std::string store_;
-};
 
 TEST_F(CliTest, WhatIsPutIsGot) {
   EXPECT_EQ(Out({"put", "STORE", "key", "value"}), "");

@@ -5,11 +5,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "kv/split_batch.h"
 #include "storage/status.h"
 #include "storage/store_id.h"
 #include "tools/cli/byte_format.h"
@@ -46,20 +48,35 @@ class LogPrinter {
         format_(format),
         value_bytes_(context.arguments.Number("value-bytes")) {}
 
-  absl::Status Print(uint64_t seq, std::string_view record) {
+  // All records, one after another, from log.first_seq() or from the one in front of the first that
+  // is printed: that may be the first part of its batch.
+  absl::Status Add(uint64_t seq, std::string_view record, bool is_printed) {
+    const absl::StatusOr<std::optional<JoinedBatch>> batch = joiner_.Add(seq, record);
+    const bool is_first = !std::exchange(any_added_, true);
+    if (!is_printed) return absl::OkStatus();
+    // What is in front of it may be in the store file, and in the log no more.
+    if (!batch.ok() && is_first) return console_.Write(absl::StrCat(seq, "\tsecond part\n"));
+    if (batch.ok() && !batch->has_value()) {
+      return console_.Write(absl::StrCat(seq, "\tfirst part\n"));
+    }
+    const absl::Status printed = batch.ok() ? Print(seq, (*batch)->bytes) : batch.status();
+    return absl::IsDataLoss(printed) ? Annotate(printed, absl::StrCat("log record ", seq))
+                                     : printed;
+  }
+
+ private:
+  absl::Status Print(uint64_t seq, std::string_view batch) {
     lines_.clear();
     size_t operations = 0;
-    const absl::Status decoded = WriteBatch::ForEach(
-        record, [&](WriteBatch::Kind kind, std::string_view key, std::string_view value) {
+    EMDB_RETURN_IF_ERROR(WriteBatch::ForEach(
+        batch, [&](WriteBatch::Kind kind, std::string_view key, std::string_view value) {
           AppendOperation(seq, kind, key, value);
           ++operations;
-        });
-    if (!decoded.ok()) return Annotate(decoded, absl::StrCat("log record ", seq));
+        }));
     if (operations == 0) lines_ = absl::StrCat(seq, "\tempty\n");
     return console_.Write(lines_);
   }
 
- private:
   void AppendOperation(uint64_t seq, WriteBatch::Kind kind, std::string_view key,
                        std::string_view value) {
     const bool is_put = kind == WriteBatch::Kind::kPut;
@@ -76,6 +93,8 @@ class LogPrinter {
   const Console& console_;
   const RecordFormat format_;
   const uint64_t value_bytes_;
+  BatchJoiner joiner_;
+  bool any_added_ = false;
   std::string lines_;
 };
 
@@ -94,11 +113,13 @@ absl::Status RunWalDump(const CommandContext& context) {
   if (first >= log->next_seq() || limit == 0) return absl::OkStatus();
   LogPrinter printer(context, RecordFormatFrom(arguments, /*both=*/true));
   uint64_t printed = 0;
-  const absl::Status status = log->Replay(first, [&](uint64_t seq, std::string_view record) {
-    if (printed == limit) return absl::OutOfRangeError("the limit");
-    ++printed;
-    return printer.Print(seq, record);
-  });
+  const uint64_t replayed_from = first == log->first_seq() ? first : first - 1;
+  const absl::Status status =
+      log->Replay(replayed_from, [&](uint64_t seq, std::string_view record) {
+        if (printed == limit) return absl::OutOfRangeError("the limit");
+        printed += seq >= first ? 1 : 0;
+        return printer.Add(seq, record, /*is_printed=*/seq >= first);
+      });
   // Its only way to end early.
   return printed == limit && absl::IsOutOfRange(status) ? absl::OkStatus() : status;
 }
@@ -154,7 +175,8 @@ Syntax WalDumpSyntax() {
           "Lines that start with # describe the log. Then one line an operation: sequence number, "
           "put or "
           "delete, key, value, separated by tabs; operations with the same number are one batch. "
-          "Changes nothing.",
+          "A batch that is too large for a record stands in two, of which the first is shown as "
+          "\"first part\". Changes nothing.",
       .options = FormatOptions(/*both=*/true),
       .examples = {"emdb wal-dump app.emdb --summary",
                    "emdb wal-dump app.emdb --from=1000 --limit=20"}};

@@ -18,7 +18,7 @@ struct VerifyReport {
   PageStoreStats pages;
   uint64_t log_first_seq = 0;
   uint64_t log_next_seq = 0;
-  uint64_t log_records = 0;
+  uint64_t log_records = 0;     // a batch in two parts counts once, a first part alone not at all
   uint64_t log_operations = 0;  // puts and deletions in them
   uint64_t log_bytes_cut = 0;   // of a torn tail, which is no damage
 };
