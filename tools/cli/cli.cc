@@ -84,15 +84,15 @@ absl::Status RunCommand(const Command& command, absl::Span<const Command> comman
     EMDB_ASSIGN_OR_RETURN(db, OpenStore(command.store_use, store_path, console.env));
   }
   absl::Status status =
-      command.run({.arguments = *arguments,
-                   .words = absl::MakeConstSpan(arguments->positionals()).subspan(1),
-                   .console = console,
-                   .store_path = store_path,
-                   .db = db.get(),
-                   .in_shell = false,
-                   .commands = commands});
+      Execute(command, {.arguments = *arguments,
+                        .words = absl::MakeConstSpan(arguments->positionals()).subspan(1),
+                        .console = console,
+                        .store_path = store_path,
+                        .db = db.get(),
+                        .in_shell = false,
+                        .commands = commands});
   if (db != nullptr) {
-    const absl::Status closed = db->Close();
+    const absl::Status closed = AsFileError(db->Close());
     if (status.ok()) status = closed;
   }
   return status;

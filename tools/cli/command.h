@@ -42,7 +42,15 @@ struct Command {
   StoreUse store_use;
   bool in_shell = true;  // it can be used there
   absl::Status (*run)(const CommandContext& context);
+  // NotFound of `run` says that a key is not there. That of all others is of a file.
+  bool looks_keys_up = false;
 };
+
+// Runs it. NotFound is returned only for a key that was looked up.
+absl::Status Execute(const Command& command, const CommandContext& context);
+
+// NotFound, which to a script would be a key, made FailedPrecondition with the same text.
+absl::Status AsFileError(const absl::Status& status);
 
 // The declarations of the commands, a file each.
 std::vector<Command> RecordCommands();    // get put delete

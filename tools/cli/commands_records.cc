@@ -32,11 +32,12 @@ absl::Status RunGet(const CommandContext& context) {
   for (const std::string& word : context.words) {
     EMDB_ASSIGN_OR_RETURN(const std::string key, ParseKey(format.key, word));
     const absl::Status status = context.db->Get(key, &value);
-    if (absl::IsNotFound(status)) {
+    // Of a key it has no message; with one it is of a file.
+    if (absl::IsNotFound(status) && status.message().empty()) {
       absl::StrAppend(&missing, missing.empty() ? "" : ", ", word);
       continue;
     }
-    EMDB_RETURN_IF_ERROR(status);
+    EMDB_RETURN_IF_ERROR(AsFileError(status));
     EMDB_RETURN_IF_ERROR(
         context.console.Write(raw ? value : FormatBytes(format.value, value) + "\n"));
   }
@@ -127,7 +128,7 @@ std::vector<Command> RecordCommands() {
                    .options = FormatOptions(/*both=*/true),
                    .examples = {"emdb delete app.emdb user:17 user:18"}};
 
-  return {{.syntax = get, .store_use = StoreUse::kRead, .run = RunGet},
+  return {{.syntax = get, .store_use = StoreUse::kRead, .run = RunGet, .looks_keys_up = true},
           {.syntax = put, .store_use = StoreUse::kCreate, .run = RunPut},
           {.syntax = remove, .store_use = StoreUse::kWrite, .run = RunDelete}};
 }

@@ -37,9 +37,6 @@ absl::Status RunSalvage(const CommandContext& context) {
   const std::string& destination = context.words[0];
   const absl::StatusOr<SalvageReport> report =
       Salvage(context.console.env, context.store_path, destination);
-  if (absl::IsNotFound(report.status())) {
-    return absl::FailedPreconditionError(report.status().message());
-  }
   EMDB_RETURN_IF_ERROR(report.status());
   EMDB_RETURN_IF_ERROR(context.console.Write(DescribeReport(*report)));
   if (report->lost.empty()) return absl::OkStatus();

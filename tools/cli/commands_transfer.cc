@@ -33,9 +33,8 @@ using OwnedFile = std::unique_ptr<std::FILE, CloseFile>;
 
 absl::StatusOr<OwnedFile> OpenInput(const std::string& path) {
   OwnedFile file(std::fopen(path.c_str(), "re"));
-  if (file != nullptr) return file;
-  // NotFound would read as "no such key".
-  return absl::FailedPreconditionError(IoError(errno, "open", path).message());
+  if (file == nullptr) return IoError(errno, "open", path);
+  return file;
 }
 
 // In bytes; 0 for what has no size, such as a pipe.

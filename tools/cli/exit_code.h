@@ -19,7 +19,7 @@ enum class ExitCode : int {
   kPipeClosed = 141,  // whoever read the output stopped; the code of a program ended by SIGPIPE
 };
 
-// NotFound is kNotFound: commands report a missing store as FailedPrecondition. Cancelled is
+// NotFound is kNotFound: a missing file is FailedPrecondition here (command.h). Cancelled is
 // kPipeClosed, Aborted kSomeLost: nothing else in emdb makes these.
 ExitCode ExitCodeFor(const absl::Status& status);
 

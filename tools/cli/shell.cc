@@ -81,13 +81,13 @@ absl::Status Shell::RunLine(std::string_view line) {
 absl::Status Shell::RunCommand(const Command& command, absl::Span<const std::string> words) {
   EMDB_ASSIGN_OR_RETURN(const Arguments arguments, Arguments::Parse(command.syntax, words));
   if (arguments.help()) return context_.console.Write(HelpText("", command.syntax));
-  return command.run({.arguments = arguments,
-                      .words = arguments.positionals(),
-                      .console = context_.console,
-                      .store_path = context_.store_path,
-                      .db = context_.db,
-                      .in_shell = true,
-                      .commands = context_.commands});
+  return Execute(command, {.arguments = arguments,
+                           .words = arguments.positionals(),
+                           .console = context_.console,
+                           .store_path = context_.store_path,
+                           .db = context_.db,
+                           .in_shell = true,
+                           .commands = context_.commands});
 }
 
 absl::Status Shell::PrintHelp(absl::Span<const std::string> words) {
