@@ -1,7 +1,6 @@
 #include "tools/cli/cli.h"
 
 #include <iterator>
-#include <memory>
 #include <utility>
 #include <vector>
 
@@ -9,10 +8,8 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "kv/db.h"
 #include "storage/status.h"
 #include "tools/cli/command.h"
-#include "tools/cli/store_files.h"
 #include "tools/cli/suggestion.h"
 
 namespace emdb::cli {
@@ -54,18 +51,6 @@ Syntax WithStore(Syntax syntax) {
   return syntax;
 }
 
-absl::StatusOr<std::unique_ptr<Db>> OpenStore(StoreUse use, const std::string& path, Env* env) {
-  Options options;
-  options.create_if_missing = use == StoreUse::kCreate;
-  options.read_only = use == StoreUse::kRead;
-  options.env = env;
-  absl::StatusOr<std::unique_ptr<Db>> db = Db::Open(options, path);
-  if (!absl::IsNotFound(db.status())) return db;
-  if (use != StoreUse::kCreate) return MissingFileError(db.status(), path);
-  return absl::FailedPreconditionError(
-      absl::StrCat("cannot make ", path, ": ", db.status().message(), "; is its directory there?"));
-}
-
 absl::Status RunCommand(const Command& command, absl::Span<const Command> commands,
                         absl::Span<const std::string> words, const Console& console) {
   const Syntax syntax = WithStore(command.syntax);
@@ -78,24 +63,17 @@ absl::Status RunCommand(const Command& command, absl::Span<const Command> comman
   }
   if (arguments->help()) return console.Write(HelpText(kProgram, syntax));
 
-  const std::string& store_path = arguments->positionals().front();
-  std::unique_ptr<Db> db;
-  if (command.store_use != StoreUse::kFiles) {
-    EMDB_ASSIGN_OR_RETURN(db, OpenStore(command.store_use, store_path, console.env));
-  }
-  absl::Status status =
+  StoreHandle store(command.store_use, arguments->positionals().front(), console.env);
+  const absl::Status status =
       Execute(command, {.arguments = *arguments,
                         .words = absl::MakeConstSpan(arguments->positionals()).subspan(1),
                         .console = console,
-                        .store_path = store_path,
-                        .db = db.get(),
+                        .store_path = store.path(),
+                        .store = store,
                         .in_shell = false,
                         .commands = commands});
-  if (db != nullptr) {
-    const absl::Status closed = AsFileError(db->Close());
-    if (status.ok()) status = closed;
-  }
-  return status;
+  const absl::Status closed = AsFileError(store.Close());
+  return status.ok() ? closed : status;
 }
 
 absl::StatusOr<const Command*> FindCommand(absl::Span<const Command> commands,

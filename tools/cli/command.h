@@ -9,20 +9,12 @@
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
-#include "kv/db.h"
 #include "tools/cli/arguments.h"
 #include "tools/cli/console.h"
+#include "tools/cli/store_handle.h"
 #include "tools/cli/syntax.h"
 
 namespace emdb::cli {
-
-// How the store is opened for a command, and whether STORE is its first argument.
-enum class StoreUse {
-  kRead,    // read only; any number at a time
-  kWrite,   // it must be there
-  kCreate,  // made if it is missing
-  kFiles,   // not opened: the command looks at the files themselves
-};
 
 struct Command;
 
@@ -31,7 +23,7 @@ struct CommandContext {
   absl::Span<const std::string> words;  // the positional arguments behind STORE
   const Console& console;
   const std::string& store_path;
-  Db* db;                              // null for kFiles, unless in the shell
+  StoreHandle& store;                  // opened when nothing else can be wrong
   bool in_shell;                       // then standard input is where commands come from
   absl::Span<const Command> commands;  // all there are
 };

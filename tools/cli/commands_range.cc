@@ -26,9 +26,10 @@ absl::Status RunScan(const CommandContext& context) {
   walk.reverse = context.arguments.IsOn("reverse");
   if (context.arguments.IsGiven("limit")) walk.limit = context.arguments.Number("limit");
   const bool keys_only = context.arguments.IsOn("keys-only");
+  EMDB_ASSIGN_OR_RETURN(const Db* const db, context.store.Open());
   TabSeparatedWriter writer(&context.console, format, keys_only);
   EMDB_RETURN_IF_ERROR(writer.Begin());
-  EMDB_RETURN_IF_ERROR(ForEachRecord(*context.db, walk, [&](const Iterator& at) {
+  EMDB_RETURN_IF_ERROR(ForEachRecord(*db, walk, [&](const Iterator& at) {
     // A value that is not shown is not read either.
     return writer.Write(at.key(), keys_only ? std::string_view() : at.value());
   }));
@@ -39,12 +40,13 @@ absl::Status RunCount(const CommandContext& context) {
   const RecordFormat format = RecordFormatFrom(context.arguments, /*both=*/true);
   Walk walk;
   EMDB_ASSIGN_OR_RETURN(walk.range, KeyRangeFrom(context.arguments, format.key));
+  EMDB_ASSIGN_OR_RETURN(const Db* const db, context.store.Open());
   uint64_t count = 0;
   {
     Progress progress(
         &context.console,
         {.label = "count", .unit = "records", .quiet = context.arguments.IsOn("quiet")});
-    EMDB_RETURN_IF_ERROR(ForEachRecord(*context.db, walk, [&](const Iterator&) {
+    EMDB_RETURN_IF_ERROR(ForEachRecord(*db, walk, [&](const Iterator&) {
       progress.Update(++count, /*total=*/0);
       return absl::OkStatus();
     }));

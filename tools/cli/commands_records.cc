@@ -21,20 +21,28 @@ namespace {
 absl::StatusOr<std::string> ParseKey(ByteFormat format, std::string_view word) {
   absl::StatusOr<std::string> key = ParseBytes(format, word);
   if (!key.ok()) return Annotate(key.status(), "KEY");
+  if (key->empty() || key->size() > Db::kMaxKeyBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("KEY: expected 1 to ", Db::kMaxKeyBytes, " bytes, found ", key->size()));
+  }
   return key;
 }
 
 absl::Status RunGet(const CommandContext& context) {
   const RecordFormat format = RecordFormatFrom(context.arguments, /*both=*/true);
   const bool raw = context.arguments.IsOn("raw");
+  std::vector<std::string> keys;
+  for (const std::string& word : context.words) {
+    EMDB_ASSIGN_OR_RETURN(keys.emplace_back(), ParseKey(format.key, word));
+  }
+  EMDB_ASSIGN_OR_RETURN(const Db* const db, context.store.Open());
   std::string missing;
   std::string value;
-  for (const std::string& word : context.words) {
-    EMDB_ASSIGN_OR_RETURN(const std::string key, ParseKey(format.key, word));
-    const absl::Status status = context.db->Get(key, &value);
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const absl::Status status = db->Get(keys[i], &value);
     // Of a key it has no message; with one it is of a file.
     if (absl::IsNotFound(status) && status.message().empty()) {
-      absl::StrAppend(&missing, missing.empty() ? "" : ", ", word);
+      absl::StrAppend(&missing, missing.empty() ? "" : ", ", context.words[i]);
       continue;
     }
     EMDB_RETURN_IF_ERROR(AsFileError(status));
@@ -71,7 +79,8 @@ absl::Status RunPut(const CommandContext& context) {
   } else {
     EMDB_ASSIGN_OR_RETURN(value, ReadAllInput(context.console.in));
   }
-  return context.db->Put(key, *value, {.sync = true});
+  EMDB_ASSIGN_OR_RETURN(Db* const db, context.store.Open());
+  return db->Put(key, *value, {.sync = true});
 }
 
 absl::Status RunDelete(const CommandContext& context) {
@@ -81,7 +90,8 @@ absl::Status RunDelete(const CommandContext& context) {
     EMDB_ASSIGN_OR_RETURN(const std::string key, ParseKey(format.key, word));
     batch.Delete(key);
   }
-  return context.db->Write(batch, {.sync = true});
+  EMDB_ASSIGN_OR_RETURN(Db* const db, context.store.Open());
+  return db->Write(batch, {.sync = true});
 }
 
 }  // namespace

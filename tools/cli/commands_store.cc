@@ -15,7 +15,8 @@ namespace emdb::cli {
 namespace {
 
 absl::Status RunStats(const CommandContext& context) {
-  const Stats stats = context.db->GetStats();
+  EMDB_ASSIGN_OR_RETURN(const Db* const db, context.store.Open());
+  const Stats stats = db->GetStats();
   if (context.arguments.IsOn("json")) return context.console.Write(StatsToJson(stats) + "\n");
   std::string text = stats.ToString();
   if (!text.ends_with('\n')) text.push_back('\n');
@@ -52,9 +53,10 @@ absl::Status RunVerify(const CommandContext& context) {
   const auto quiet = context.arguments.IsOn("quiet");
   Progress progress(&context.console, {.label = "verify", .unit = "pages", .quiet = quiet});
   const auto show = [&progress](uint64_t done, uint64_t total) { progress.Update(done, total); };
-  if (context.db != nullptr) {
-    EMDB_RETURN_IF_ERROR(context.db->Verify(show));
-    return context.console.Write(PagesVerified(context.db->GetStats().page_store));
+  if (context.in_shell) {
+    EMDB_ASSIGN_OR_RETURN(Db* const db, context.store.Open());
+    EMDB_RETURN_IF_ERROR(db->Verify(show));
+    return context.console.Write(PagesVerified(db->GetStats().page_store));
   }
   EMDB_ASSIGN_OR_RETURN(const VerifyReport report,
                         VerifyStore(context.console.env, context.store_path, show));
@@ -62,8 +64,9 @@ absl::Status RunVerify(const CommandContext& context) {
 }
 
 absl::Status RunCheckpoint(const CommandContext& context) {
-  EMDB_RETURN_IF_ERROR(context.db->Checkpoint());
-  const PageStoreStats pages = context.db->GetStats().page_store;
+  EMDB_ASSIGN_OR_RETURN(Db* const db, context.store.Open());
+  EMDB_RETURN_IF_ERROR(db->Checkpoint());
+  const PageStoreStats pages = db->GetStats().page_store;
   context.console.Note(
       FromAbsl(absl::StrCat("checkpoint: generation ", pages.generation, ", next_seq ",
                             pages.next_seq, ", ", RecordsOf(pages))));
@@ -71,13 +74,14 @@ absl::Status RunCheckpoint(const CommandContext& context) {
 }
 
 absl::Status RunCompact(const CommandContext& context) {
-  const auto file_bytes = [&context] {
-    const PageStoreStats pages = context.db->GetStats().page_store;
+  EMDB_ASSIGN_OR_RETURN(Db* const db, context.store.Open());
+  const auto file_bytes = [db] {
+    const PageStoreStats pages = db->GetStats().page_store;
     return pages.file_pages * pages.page_size_bytes;
   };
-  EMDB_RETURN_IF_ERROR(context.db->Checkpoint());
+  EMDB_RETURN_IF_ERROR(db->Checkpoint());
   const uint64_t bytes_before = file_bytes();
-  EMDB_RETURN_IF_ERROR(context.db->Compact());
+  EMDB_RETURN_IF_ERROR(db->Compact());
   context.console.Note(FromAbsl(absl::StrCat("compact: ", ByteSize(bytes_before), " before, ",
                                              ByteSize(file_bytes()), " now")));
   return absl::OkStatus();

@@ -56,33 +56,59 @@ absl::StatusOr<std::unique_ptr<RecordReader>> MakeReader(const Arguments& argume
   return std::make_unique<TabSeparatedReader>(lines, RecordFormatFrom(arguments, /*both=*/false));
 }
 
-absl::Status LoadAll(const CommandContext& context, std::FILE* in, LineReader* lines,
+// What a load reads from.
+struct Input {
+  std::FILE* file;
+  LineReader* lines;
+  RecordReader* reader;
+};
+
+// From *record on, if it was found.
+absl::Status LoadAll(const CommandContext& context, const Input& input, bool found, Record* record,
                      RecordLoader* loader) {
-  EMDB_ASSIGN_OR_RETURN(const std::unique_ptr<RecordReader> reader,
-                        MakeReader(context.arguments, lines));
-  const uint64_t total = InputSize(in);
+  const uint64_t total = InputSize(input.file);
   Progress progress(&context.console, {.label = "load",
                                        .unit = total > 0 ? "bytes" : "records",
                                        .quiet = context.arguments.IsOn("quiet")});
-  Record record;
-  while (true) {
-    EMDB_ASSIGN_OR_RETURN(const bool found, reader->Next(&record));
-    if (!found) return loader->Finish();
-    const absl::Status added = loader->Add(record);
+  while (found) {
+    const absl::Status added = loader->Add(*record);
     // What is wrong with a record is wrong with a line of the input.
-    if (absl::IsInvalidArgument(added)) return lines->Error(FromAbsl(added.message()));
+    if (absl::IsInvalidArgument(added)) return input.lines->Error(FromAbsl(added.message()));
     EMDB_RETURN_IF_ERROR(added);
-    progress.Update(total > 0 ? lines->bytes() : loader->written(), total);
+    progress.Update(total > 0 ? input.lines->bytes() : loader->written(), total);
+    EMDB_ASSIGN_OR_RETURN(found, input.reader->Next(record));
   }
+  return loader->Finish();
+}
+
+absl::Status LoadFrom(const CommandContext& context, const Input& input) {
+  const Arguments& arguments = context.arguments;
+  const uint64_t start_nanos = context.console.env->NowNanos();
+  // The first record before the store: input that is no dump at all makes none.
+  Record record;
+  EMDB_ASSIGN_OR_RETURN(const bool found, input.reader->Next(&record));
+  EMDB_ASSIGN_OR_RETURN(Db* const db, context.store.Open());
+  RecordLoader loader(db,
+                      {.batch_records = arguments.Number("batch"), .sync = arguments.IsOn("sync")});
+  const absl::Status status = LoadAll(context, input, found, &record, &loader);
+  if (!status.ok()) {
+    return absl::Status(status.code(),
+                        absl::StrCat(status.message(), " (", WithCommas(loader.written()),
+                                     " records in front of it are in the store)"));
+  }
+  if (arguments.IsOn("quiet")) return absl::OkStatus();
+  const double seconds = static_cast<double>(context.console.env->NowNanos() - start_nanos) * 1e-9;
+  context.console.Note(FromAbsl(
+      absl::StrFormat("loaded %s records in %.2f s", WithCommas(loader.written()), seconds)));
+  return absl::OkStatus();
 }
 
 absl::Status RunLoad(const CommandContext& context) {
-  const Arguments& arguments = context.arguments;
   const bool from_file = !context.words.empty() && context.words[0] != "-";
   if (!from_file && context.in_shell) {
     return absl::InvalidArgumentError("missing FILE: the shell reads its commands from stdin");
   }
-  if (arguments.Number("batch") == 0) {
+  if (context.arguments.Number("batch") == 0) {
     return absl::InvalidArgumentError("--batch expects a number of at least 1, found 0");
   }
   OwnedFile file;
@@ -91,22 +117,9 @@ absl::Status RunLoad(const CommandContext& context) {
   }
   std::FILE* const in = from_file ? file.get() : context.console.in;
   LineReader lines(in, from_file ? context.words[0] : "standard input");
-  RecordLoader loader(context.db,
-                      {.batch_records = arguments.Number("batch"), .sync = arguments.IsOn("sync")});
-  const uint64_t start_nanos = context.console.env->NowNanos();
-  const absl::Status status = LoadAll(context, in, &lines, &loader);
-  if (!status.ok()) {
-    return absl::Status(status.code(),
-                        absl::StrCat(status.message(), " (", WithCommas(loader.written()),
-                                     " records in front of it are in the store)"));
-  }
-  if (!arguments.IsOn("quiet")) {
-    const double seconds =
-        static_cast<double>(context.console.env->NowNanos() - start_nanos) * 1e-9;
-    context.console.Note(FromAbsl(
-        absl::StrFormat("loaded %s records in %.2f s", WithCommas(loader.written()), seconds)));
-  }
-  return absl::OkStatus();
+  EMDB_ASSIGN_OR_RETURN(const std::unique_ptr<RecordReader> reader,
+                        MakeReader(context.arguments, &lines));
+  return LoadFrom(context, {.file = in, .lines = &lines, .reader = reader.get()});
 }
 
 // A bound for LMDB: it stores random keys at up to 3 times their size, and unused map costs
@@ -122,9 +135,10 @@ absl::Status RunDump(const CommandContext& context) {
   const Arguments& arguments = context.arguments;
   const RecordFormat record_format = RecordFormatFrom(arguments, /*both=*/false);
   const std::string& format = arguments.Text("format");
-  const Stats stats = context.db->GetStats();
   Walk walk;
   EMDB_ASSIGN_OR_RETURN(walk.range, KeyRangeFrom(arguments, record_format.key));
+  EMDB_ASSIGN_OR_RETURN(const Db* const db, context.store.Open());
+  const Stats stats = db->GetStats();
 
   std::unique_ptr<RecordWriter> writer;
   if (format == "tsv") {
@@ -141,7 +155,7 @@ absl::Status RunDump(const CommandContext& context) {
   const bool whole = walk.range.lower.empty() && walk.range.upper.empty();
   uint64_t done = 0;
   EMDB_RETURN_IF_ERROR(writer->Begin());
-  EMDB_RETURN_IF_ERROR(ForEachRecord(*context.db, walk, [&](const Iterator& at) {
+  EMDB_RETURN_IF_ERROR(ForEachRecord(*db, walk, [&](const Iterator& at) {
     progress.Update(++done, whole ? std::max(done, stats.estimated_records) : 0);
     return writer->Write(at.key(), at.value());
   }));

@@ -85,7 +85,7 @@ absl::Status Shell::RunCommand(const Command& command, absl::Span<const std::str
                            .words = arguments.positionals(),
                            .console = context_.console,
                            .store_path = context_.store_path,
-                           .db = context_.db,
+                           .store = context_.store,
                            .in_shell = true,
                            .commands = context_.commands});
 }
@@ -116,7 +116,11 @@ absl::StatusOr<const Command*> Shell::FindCommand(const std::string& name) const
       absl::StrCat("unknown command \"", name, "\"", DidYouMean(name, known), "; try `help`"));
 }
 
-absl::Status RunShell(const CommandContext& context) { return Shell(context).Run(); }
+absl::Status RunShell(const CommandContext& context) {
+  // Not at the first command that needs it: nobody else writes while the shell is there.
+  EMDB_RETURN_IF_ERROR(context.store.Open().status());
+  return Shell(context).Run();
+}
 
 }  // namespace
 
