@@ -17,12 +17,13 @@ absl::StatusOr<bool> LineReader::Next() {
     put_back_ = false;
     return true;
   }
-  errno = 0;
   const ssize_t length = ::getline(&buffer_, &capacity_, stream_);
+  const int error_number = errno;
+  // Also with a length: an error within a line gives what had come of it.
+  if (std::ferror(stream_) != 0) return IoError(error_number, "read", name_);
   if (length < 0) {
-    // At the end of the file errno stays as it was.
-    if (std::feof(stream_) != 0 && errno == 0) return false;
-    return IoError(errno, "read", name_);
+    if (std::feof(stream_) != 0) return false;
+    return IoError(error_number, "read", name_);  // no memory for the line
   }
   line_ = std::string_view(buffer_, static_cast<size_t>(length));
   bytes_ += line_.size();

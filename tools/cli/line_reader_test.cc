@@ -1,10 +1,16 @@
 #include "tools/cli/line_reader.h"
 
+#include <sys/types.h>
+
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 #include <string>
 
+#include "absl/status/statusor.h"
 #include "gtest/gtest.h"
+#include "storage/status.h"
 
 namespace emdb::cli {
 namespace {
@@ -54,6 +60,29 @@ TEST(LineReaderTest, AReadErrorIsNotTheEnd) {
   ASSERT_NE(directory, nullptr);
   LineReader lines(directory.get(), "root");
   EXPECT_FALSE(lines.Next().ok());
+}
+
+TEST(LineReaderTest, AReadErrorWithinALineIsNotItsEnd) {
+  struct FailingInput {
+    int reads = 0;
+
+    static ssize_t Read(void* cookie, char* buffer, size_t /*size*/) {
+      if (static_cast<FailingInput*>(cookie)->reads++ > 0) {
+        errno = EIO;
+        return -1;
+      }
+      constexpr char kText[] = "whole\npart";
+      std::memcpy(buffer, kText, sizeof(kText) - 1);
+      return sizeof(kText) - 1;
+    }
+  };
+  FailingInput input;
+  const OwnedFile file(::fopencookie(&input, "r", {FailingInput::Read, nullptr, nullptr, nullptr}));
+  LineReader lines(file.get(), "input");
+  ASSERT_TRUE(*lines.Next());
+  EXPECT_EQ(lines.line(), "whole");
+  const absl::StatusOr<bool> part = lines.Next();
+  EXPECT_EQ(part.status(), IoError(EIO, "read", "input"));
 }
 
 }  // namespace
