@@ -122,6 +122,13 @@ TEST_F(CliTest, EveryDumpLoadsBack) {
   }
 }
 
+TEST_F(CliTest, AKeyThatLooksLikeAHeaderIsLoadedBack) {
+  Out({"put", "STORE", "VERSION=3", "value"});
+  const std::string copy = store() + ".copy";
+  Out({"load", copy}, Out({"dump", "STORE", "--format=tsv"}));
+  EXPECT_EQ(Out({"get", copy, "VERSION=3"}), "value\n");
+}
+
 TEST_F(CliTest, DumpTakesARange) {
   LoadFruit();
   EXPECT_EQ(Out({"dump", "STORE", "--format=tsv", "--prefix=b"}),

@@ -36,8 +36,10 @@ class MdbDumpReader : public RecordReader {
 
   absl::StatusOr<bool> Next(Record* record) override;
 
-  // True for the first line of such a file.
-  static bool IsFirstLine(std::string_view line) { return line.starts_with("VERSION="); }
+  // True for the first line of such a file. One with a tab is a record, whose key may be anything.
+  static bool IsFirstLine(std::string_view line) {
+    return line.starts_with("VERSION=") && line.find('\t') == std::string_view::npos;
+  }
 
  private:
   absl::Status ReadHeader();

@@ -120,6 +120,12 @@ TEST(MdbDumpTest, AmbiguousBackslashesAreNotGuessed) {
               HasSubstr("line 5: a backslash"));
 }
 
+TEST(MdbDumpTest, ALineWithATabIsARecordAndNotAHeader) {
+  EXPECT_TRUE(MdbDumpReader::IsFirstLine("VERSION=3"));
+  EXPECT_TRUE(MdbDumpReader::IsFirstLine("VERSION=2"));
+  EXPECT_FALSE(MdbDumpReader::IsFirstLine("VERSION=3\tvalue"));
+}
+
 TEST(MdbDumpTest, ASecondDatabaseIsRefused) {
   const std::string one = absl::StrCat(kHeader, " 6b\n 76\nDATA=END\n");
   EXPECT_THAT(ParseError(one + one), HasSubstr("line 9: a second database"));
