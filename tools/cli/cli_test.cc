@@ -320,9 +320,14 @@ TEST_F(CliTest, AScriptInTheShellEndsAtItsFirstError) {
 }
 
 TEST_F(CliTest, TheShellGoesOnWhenTold) {
-  EXPECT_EQ(Run({"shell", "STORE", "--keep-going"}, "put a 1\nptu b 2\nput c 3\n").code,
-            ExitCode::kOk);
+  const Outcome outcome = Run({"shell", "STORE", "--keep-going"},
+                              "put a 1\nget none\nptu b 2\nload /nonexistent\nput c 3\n");
+  EXPECT_EQ(outcome.code, ExitCode::kUsage) << "that of the first error";
+  EXPECT_THAT(outcome.err, HasSubstr("unknown command \"ptu\""));
+  EXPECT_THAT(outcome.err, HasSubstr("open /nonexistent"));
+  EXPECT_THAT(outcome.err, HasSubstr("emdb: lines that failed: 2, the first of them line 3"));
   EXPECT_EQ(Out({"count", "STORE"}), "2\n");
+  EXPECT_EQ(Run({"shell", "STORE", "--keep-going"}, "get none\n").code, ExitCode::kOk);
 }
 
 TEST_F(CliTest, TheShellHasNoCommandsThatNeedOtherInput) {

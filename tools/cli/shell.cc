@@ -1,5 +1,6 @@
 // shell: commands on one open store, a line each.
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,7 +24,8 @@ class Shell {
   explicit Shell(const CommandContext& context)
       : context_(context), lines_(context.console.in, "standard input") {}
 
-  // Ends with the input, at `quit`, or, unless someone sits there, at the first error.
+  // Ends with the input, at `quit`, or, unless someone sits there, at the first error. A script
+  // that was told to go on ends with the code of its first error.
   absl::Status Run();
 
  private:
@@ -33,10 +35,15 @@ class Shell {
   absl::StatusOr<const Command*> FindCommand(const std::string& name) const;
   // Whether the loop goes on after `status` of a line.
   bool CanGoOn(const absl::Status& status) const;
+  // Shows the error of a line behind which it goes on, and keeps the first one of a script.
+  void Pass(const absl::Status& status);
 
   const CommandContext& context_;
   LineReader lines_;
   bool quit_ = false;
+  absl::Status first_error_;
+  uint64_t first_line_ = 0;
+  uint64_t failed_lines_ = 0;
 };
 
 absl::Status Shell::Run() {
@@ -53,9 +60,20 @@ absl::Status Shell::Run() {
     if (!CanGoOn(status)) {
       return interactive ? status : Annotate(status, absl::StrCat("line ", lines_.line_number()));
     }
-    console.Note(FromAbsl(status.message()));
+    Pass(status);
   }
-  return absl::OkStatus();
+  if (first_error_.ok()) return absl::OkStatus();
+  return absl::Status(first_error_.code(), absl::StrCat("lines that failed: ", failed_lines_,
+                                                        ", the first of them line ", first_line_));
+}
+
+void Shell::Pass(const absl::Status& status) {
+  context_.console.Note(FromAbsl(status.message()));
+  if (context_.console.in_is_terminal || absl::IsNotFound(status)) return;
+  ++failed_lines_;
+  if (!first_error_.ok()) return;
+  first_error_ = status;
+  first_line_ = lines_.line_number();
 }
 
 bool Shell::CanGoOn(const absl::Status& status) const {
@@ -132,8 +150,10 @@ std::vector<Command> ShellCommands() {
           "The commands are those of emdb, without STORE; `help` lists them. Quote words that "
           "contain spaces. "
           "Without a terminal it is a script: it ends at the first error, with that error's exit "
-          "code.",
-      .options = {{.name = "keep-going", .help = "go on after errors, also in a script"}},
+          "code. A key that is not there is no error.",
+      .options = {{.name = "keep-going",
+                   .help = "go on after errors, also in a script, and end with the exit code of "
+                           "the first"}},
       .examples = {"emdb shell app.emdb",
                    "echo \"put greeting 'good morning'\" | emdb shell app.emdb"}};
   return {{.syntax = syntax, .store_use = StoreUse::kCreate, .in_shell = false, .run = RunShell}};
