@@ -119,7 +119,10 @@ absl::Status RunLoad(const CommandContext& context) {
   LineReader lines(in, from_file ? context.words[0] : "standard input");
   EMDB_ASSIGN_OR_RETURN(const std::unique_ptr<RecordReader> reader,
                         MakeReader(context.arguments, &lines));
-  return LoadFrom(context, {.file = in, .lines = &lines, .reader = reader.get()});
+  const absl::Status status =
+      LoadFrom(context, {.file = in, .lines = &lines, .reader = reader.get()});
+  if (!reader->note().empty()) context.console.Note("note: " + std::string(reader->note()));
+  return status;
 }
 
 // A bound for LMDB: it stores random keys at up to 3 times their size, and unused map costs
@@ -169,7 +172,8 @@ Syntax LoadSyntax() {
       .details =
           "Keys that are there already get the new value. On exit code 0 all records are durable; "
           "if it ends early, those in front of some line are there. The store is made if it is "
-          "missing.",
+          "missing. Dump LMDB databases without -p: mdb_dump -p leaves backslashes as they are, so "
+          "that \\de may be one byte or three.",
       .positionals = {{.name = "FILE",
                        .help = "what to read; standard input if it is - or missing",
                        .count = Positional::Count::kOptional}},

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "storage/posix_env.h"
@@ -100,6 +101,28 @@ TEST_P(ForeignDumpTest, ThePeerReadsOurDumpAndWeReadItsDump) {
     const std::string copy = Path(print + ".copy.emdb");
     RunOk({"load", copy, "--quiet"}, theirs);
     EXPECT_TRUE(RunOk({"scan", copy, "--format=hex"}) == ours) << GetParam().name << " " << print;
+  }
+}
+
+TEST_P(ForeignDumpTest, PrintedTextIsReadRightlyOrRefused) {
+  for (const std::string value : {"C:\\2024", "C:\\new", "a\\\\b", "\\5c", "plain", "\n\xff"}) {
+    const std::string store = Path(".emdb");
+    RunOk({"put", store, "key", FormatBytes(ByteFormat::kText, value)});
+    const std::string database = Path(GetParam().file_suffix);
+    RunProgram(absl::StrCat(GetParam().load, " ", database),
+               RunOk({"dump", store, "--format=" + GetParam().name}));
+    const std::string theirs = RunProgram(absl::StrCat(GetParam().dump, " -p ", database), "");
+    const std::string copy = Path(".copy.emdb");
+    TestConsole console(PosixEnv(), theirs);
+    const std::vector<std::string> words = {"load", copy};
+    const ExitCode code = RunEmdb(words, *console.console());
+    const bool is_warned =
+        code == ExitCode::kUsage || absl::StrContains(console.err(), "without -p");
+    const bool is_ambiguous =
+        GetParam().name == "mdb_dump" && value.find('\\') != std::string::npos;
+    EXPECT_TRUE(is_warned || !is_ambiguous) << value;
+    if (is_warned) continue;
+    EXPECT_EQ(RunOk({"get", copy, "key", "--raw"}), value);
   }
 }
 

@@ -11,7 +11,8 @@ namespace {
 
 bool IsPrintableAscii(char c) { return c >= 0x20 && c < 0x7f; }
 
-// Decodes format=print; false if a backslash is followed by neither a backslash nor two hex digits.
+// Decodes format=print; false at a backslash that starts no escape: none follows it, nor two hex
+// digits of what a dumper would not have printed as it is.
 bool AppendFromPrint(std::string_view text, std::string* out) {
   while (!text.empty()) {
     const size_t plain = std::min(text.find('\\'), text.size());
@@ -21,10 +22,10 @@ bool AppendFromPrint(std::string_view text, std::string* out) {
     if (text.starts_with("\\\\")) {
       out->push_back('\\');
       text.remove_prefix(2);
-    } else if (text.size() >= 3 && AppendFromHex(text.substr(1, 2), out)) {
-      text.remove_prefix(3);
     } else {
-      return false;
+      if (text.size() < 3 || !AppendFromHex(text.substr(1, 2), out)) return false;
+      if (IsPrintableAscii(out->back()) && out->back() != '\\') return false;
+      text.remove_prefix(3);
     }
   }
   return true;
@@ -80,6 +81,8 @@ absl::Status MdbDumpReader::ReadHeaderLine(std::string_view line) {
           absl::StrCat("expected format=bytevalue or format=print, found ", ToAbsl(line)));
     }
     print_ = value == "print";
+  } else if (name == "maxreaders") {
+    is_of_lmdb_ = true;
   } else if (name == "type") {
     if (value != "btree" && value != "hash") {
       return lines_->Error(absl::StrCat("expected type=btree or type=hash, found ", ToAbsl(line),
@@ -110,13 +113,20 @@ absl::StatusOr<bool> MdbDumpReader::ReadBytes(std::string_view what, std::string
   line.remove_prefix(1);
   bytes->clear();
   if (print_) {
+    has_backslashes_ |= line.find('\\') != std::string_view::npos;
     if (AppendFromPrint(line, bytes)) return true;
     return lines_->Error(
-        "a backslash without a second one or two hex digits (mdb_dump -p does not mark "
-        "backslashes: dump without -p)");
+        "a backslash without a second one or the two hex digits of a byte that is not printable "
+        "(mdb_dump -p does not mark backslashes: dump without -p)");
   }
   if (AppendFromHex(line, bytes)) return true;
   return lines_->Error(absl::StrCat("expected ", ToAbsl(what), " as pairs of hex digits"));
+}
+
+std::string_view MdbDumpReader::note() const {
+  if (!is_of_lmdb_ || !has_backslashes_) return {};
+  return "the input has backslashes, which mdb_dump -p does not mark: they were read as escapes. "
+         "If some of them belong to keys or values, dump without -p and load again";
 }
 
 absl::Status MdbDumpReader::CheckEnd() {

@@ -5,6 +5,7 @@
 //   format=bytevalue           or print
 //   type=btree
 //   mapsize=1048576            LMDB only: the most a database may grow to
+//   maxreaders=126             LMDB only, and not written here
 //   HEADER=END
 //    6b6579                    one key, one value, a line each, behind a space
 //    76616c7565
@@ -12,8 +13,8 @@
 //
 // "bytevalue" is two hex digits a byte; "print" is printable ASCII as it is and \HH for the rest.
 // The backslash itself is written as \5c, not \\: mdb_load 0.9.24 reads \\ wrongly, all read \5c
-// rightly. Its mdb_dump -p leaves backslashes as they are, which is ambiguous; what cannot be an
-// escape is refused here, not guessed.
+// rightly. Its mdb_dump -p leaves backslashes as they are, which is ambiguous: what no program
+// writes as an escape is refused here, and the rest noted.
 
 #ifndef EMDB_TOOLS_CLI_MDB_DUMP_H_
 #define EMDB_TOOLS_CLI_MDB_DUMP_H_
@@ -35,6 +36,8 @@ class MdbDumpReader : public RecordReader {
   explicit MdbDumpReader(LineReader* lines) : lines_(lines) {}
 
   absl::StatusOr<bool> Next(Record* record) override;
+  // That backslashes may be of the data, if LMDB wrote it with format=print.
+  std::string_view note() const override;
 
   // True for the first line of such a file. One with a tab is a record, whose key may be anything.
   static bool IsFirstLine(std::string_view line) {
@@ -52,6 +55,8 @@ class MdbDumpReader : public RecordReader {
   bool header_read_ = false;
   bool done_ = false;
   bool print_ = false;
+  bool is_of_lmdb_ = false;
+  bool has_backslashes_ = false;
 };
 
 struct MdbDumpOptions {

@@ -12,11 +12,13 @@
 namespace emdb::cli {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 struct Parsed {
   std::vector<Record> records;
   absl::Status status;
+  std::string note;
 };
 
 Parsed ParseDump(const std::string& text) {
@@ -28,6 +30,7 @@ Parsed ParseDump(const std::string& text) {
   while (true) {
     const absl::StatusOr<bool> found = reader.Next(&record);
     parsed.status = found.status();
+    parsed.note = reader.note();
     if (!found.ok() || !*found) return parsed;
     parsed.records.push_back(record);
   }
@@ -118,6 +121,31 @@ TEST(MdbDumpTest, AnInputWithoutItsEndIsCutShort) {
 TEST(MdbDumpTest, AmbiguousBackslashesAreNotGuessed) {
   EXPECT_THAT(ParseError("VERSION=3\nformat=print\nHEADER=END\n a\n b\\g\nDATA=END\n"),
               HasSubstr("line 5: a backslash"));
+}
+
+TEST(MdbDumpTest, AnEscapeThatNoDumperWritesIsABackslashThatWasNotMarked) {
+  // "C:\2024", "A", "z~" as mdb_dump -p writes them.
+  for (const std::string value : {"C:\\2024", "\\41", "z\\7e", "\\5C\\20"}) {
+    EXPECT_THAT(ParseError(absl::StrCat("VERSION=3\nformat=print\nHEADER=END\n a\n ", value,
+                                        "\nDATA=END\n")),
+                AllOf(HasSubstr("line 5: "), HasSubstr("dump without -p")))
+        << value;
+  }
+  const Parsed parsed =
+      ParseDump("VERSION=3\nformat=print\nHEADER=END\n a\n \\1f\\7f\\ff\\5c\\5C\nDATA=END\n");
+  ASSERT_TRUE(parsed.status.ok()) << parsed.status;
+  EXPECT_EQ(parsed.records[0].value, "\x1f\x7f\xff\\\\");
+}
+
+TEST(MdbDumpTest, BackslashesInTheTextOfLmdbAreNoted) {
+  const std::string lmdb = "VERSION=3\nformat=print\nmapsize=4096\nmaxreaders=126\nHEADER=END\n";
+  EXPECT_THAT(ParseDump(lmdb + " a\n C:\\de\nDATA=END\n").note, HasSubstr("dump without -p"));
+  EXPECT_EQ(ParseDump(lmdb + " a\n C:/de\nDATA=END\n").note, "");
+  EXPECT_EQ(
+      ParseDump("VERSION=3\nformat=print\nmapsize=4096\nHEADER=END\n a\n \\de\nDATA=END\n").note,
+      "")
+      << "ours has no maxreaders, and marks backslashes";
+  EXPECT_EQ(ParseDump(absl::StrCat(kHeader, " 5c\n 5c\nDATA=END\n")).note, "");
 }
 
 TEST(MdbDumpTest, ALineWithATabIsARecordAndNotAHeader) {

@@ -23,6 +23,8 @@ class RecordReader {
   // Reads the next record; false at the end of the data. InvalidArgument naming the line of what is
   // malformed: nothing can be read behind it.
   virtual absl::StatusOr<bool> Next(Record* record) = 0;
+  // What the user should know about what was read so far; empty if that is nothing.
+  virtual std::string_view note() const { return {}; }
 };
 
 class RecordWriter {
