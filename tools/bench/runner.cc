@@ -90,6 +90,7 @@ absl::StatusOr<bool> Runner::RunJob(const PlannedWorkload& planned, const Engine
     if (job.repetition == 0) AddFailure(job, "has no log to replay", /*is_skip=*/true);
     return false;
   }
+  if (HasFailed(job)) return false;
   const std::string directory = absl::StrCat(plan_->directory, "/", job.workload, ".", job.engine);
   std::error_code error;
   const auto remove_store = [&directory] {
@@ -182,7 +183,22 @@ bool Runner::TakeResult(const Stage& stage, const ChildResult& child,
   }
   if (problem.empty()) problem = "the process " + DescribeEnd(child);
   AddFailure(job, absl::StrCat(stage.name, ": ", problem), /*is_skip=*/false);
+  DropMeasurements(job);
   return false;
+}
+
+// All of the engine in the workload: what gives wrong answers is not fast, in no repetition.
+void Runner::DropMeasurements(const RunnerObserver::Job& job) {
+  std::erase_if(results_->measurements, [&job](const Measurement& measurement) {
+    return measurement.workload == job.workload && measurement.engine == job.engine;
+  });
+}
+
+bool Runner::HasFailed(const RunnerObserver::Job& job) const {
+  return std::any_of(
+      results_->failures.begin(), results_->failures.end(), [&job](const Failure& failure) {
+        return !failure.is_skip && failure.workload == job.workload && failure.engine == job.engine;
+      });
 }
 
 void Runner::AddFailure(const RunnerObserver::Job& job, std::string message, bool is_skip) {

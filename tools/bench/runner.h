@@ -54,8 +54,9 @@ class Runner {
   Runner(const Plan* plan, const RunnerObserver* observer, Results* results)
       : plan_(plan), observer_(observer), results_(results) {}
 
-  // An engine that fails is in the results; an error here is the runner's own. OK as well when it
-  // was stopped; results->is_complete tells.
+  // An engine that fails is in the results, has no figures of that workload, and does not get to
+  // its other repetitions; an error here is the runner's own. OK as well when it was stopped;
+  // results->is_complete tells.
   absl::Status Run();
 
  private:
@@ -64,6 +65,9 @@ class Runner {
   absl::StatusOr<ChildResult> RunStage(const Workload& workload, const Stage& stage,
                                        const EngineInfo& engine, const RunnerObserver::Job& job);
   bool TakeResult(const Stage& stage, const ChildResult& child, const RunnerObserver::Job& job);
+  void DropMeasurements(const RunnerObserver::Job& job);
+  // In an earlier repetition.
+  bool HasFailed(const RunnerObserver::Job& job) const;
   void AddFailure(const RunnerObserver::Job& job, std::string message, bool is_skip);
 
   const Plan* const plan_;

@@ -1,5 +1,6 @@
 #include "tools/bench/runner.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -11,11 +12,13 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "storage/status.h"
 #include "tools/bench/map_engine.h"
 #include "tools/bench/memory_limit.h"
+#include "tools/bench/results.h"
 #include "tools/bench/workloads.h"
 
 namespace emdb::bench {
@@ -30,6 +33,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
 
 // Long enough for each defect to strike, sanitizers and other load included.
 constexpr Sizing kTiny{.scale = 0.002, .phase_seconds = 0.1};
@@ -85,6 +89,7 @@ TEST_P(DefectTest, IsCaught) {
   ASSERT_THAT(results.failures, SizeIs(1));
   EXPECT_FALSE(results.failures[0].is_skip);
   EXPECT_THAT(results.failures[0].message, ContainsRegex(GetParam().expected));
+  EXPECT_THAT(results.measurements, IsEmpty()) << "who fails gets no figures";
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -134,6 +139,39 @@ TEST(RunnerTest, AnEngineThatForgetsItsDataOverAReopenIsCaught) {
   const Results results = RunOne(MapEngineInfo(Defect::kNone), FindWorkload("first-table"));
   ASSERT_THAT(results.failures, SizeIs(1));
   EXPECT_THAT(results.failures[0].message, AllOf(HasSubstr("reopen"), HasSubstr("not found")));
+}
+
+TEST(RunnerTest, AnEngineThatFailsLosesItsFiguresOfAllRepetitionsAndOnlyOfThatWorkload) {
+  Plan plan;
+  plan.directory = ::testing::TempDir();
+  for (const char* name : {"good", "bad"}) {
+    plan.engines.push_back(MapEngineInfo(Defect::kNone));
+    plan.engines.back().name = name;
+  }
+  const auto measure = [](StageContext* context) {
+    return context->EmitValue("phase", Unit::kSeconds, 1);
+  };
+  // The jobs are children of this process: what changes from one to the next is a file.
+  const std::string mark = absl::StrCat(plan.directory, "/the-bad-one-has-run");
+  remove(mark.c_str());
+  const auto measure_once = [&mark, &measure](StageContext* context) -> absl::Status {
+    EMDB_RETURN_IF_ERROR(measure(context));
+    if (context->engine().name != "bad") return absl::OkStatus();
+    if (access(mark.c_str(), F_OK) == 0) return absl::DataLossError("value differs");
+    return WriteFile(mark, "");
+  };
+  plan.workloads = {{Single(measure_once), 3}, {Single(measure), 1}};
+  plan.workloads[1].workload.name = "other";
+  const RunnerObserver observer = Silent();
+  Results results;
+  ASSERT_TRUE(Runner(&plan, &observer, &results).Run().ok());
+  std::vector<std::string> kept;
+  for (const Measurement& measurement : results.measurements) {
+    kept.push_back(absl::StrCat(measurement.workload, " of ", measurement.engine));
+  }
+  EXPECT_THAT(kept, UnorderedElementsAre("single of good", "single of good", "single of good",
+                                         "other of good", "other of bad"));
+  EXPECT_THAT(results.failures, SizeIs(1)) << "the third repetition of it is not run";
 }
 
 TEST(RunnerTest, AStageThatMustEndByKillFailsIfItReturns) {
