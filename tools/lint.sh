@@ -52,11 +52,17 @@ with_suffix() {
 }
 
 main() {
-  local files sources tidied scripts
+  local listed files sources tidied scripts
   if [[ $# -gt 0 ]]; then
     files=("$@")
   else
-    mapfile -t files < <(git ls-files)
+    # Not from a process substitution, which would hide that git failed.
+    listed=$(git ls-files)
+    if [[ -z ${listed} ]]; then
+      echo "lint.sh: git knows no files here" >&2
+      exit 1
+    fi
+    mapfile -t files <<<"${listed}"
   fi
   mapfile -t sources < <(with_suffix 'cc|h' "${files[@]}")
   mapfile -t scripts < <(with_suffix sh "${files[@]}")
