@@ -8,7 +8,8 @@ the test that must notice.
   tools/mutation.py --check                only that each still fits the code
 
 Works in a checkout of HEAD of its own, in a temporary directory, so the one it
-is called from can be used meanwhile. A mutant is caught if its test fails or
+is called from can be used meanwhile. First the tests must pass without a mutant,
+or they would seem to catch them all. A mutant is caught if its test fails or
 does not end; a mutant that does not compile proves nothing and is reported as
 broken. Exit code 0 if all were caught.
 """
@@ -36,18 +37,15 @@ class Mutant:
         self.old = []
         self.new = []
 
-    def apply(self, root):
-        """Changes the file; returns its old text."""
-        file = root / self.path
-        text = file.read_text()
+    def apply_to(self, text):
+        """Returns the text of the file as the mutant has it."""
         # Spaces and line ends may differ, so that reformatting breaks no mutant.
         pattern = r"\s+".join(re.escape(word) for word in " ".join(self.old).split())
         found = list(re.finditer(pattern, text))
         if len(found) != 1:
             raise ValueError(f"{self.name}: {self.path} has its text {len(found)} times, not once")
         place = found[0]
-        file.write_text(text[: place.start()] + "\n".join(self.new) + text[place.end() :])
-        return text
+        return text[: place.start()] + "\n".join(self.new) + text[place.end() :]
 
 
 def read_mutants(path):
@@ -72,19 +70,66 @@ def read_mutants(path):
     return mutants
 
 
-def run_test(mutant, root, bazel_options):
-    """Returns "caught", "SURVIVED" or "BROKEN", and the output."""
+def choose(mutants, names):
+    """Returns those whose names contain one of `names`, all if there are none."""
+    for name in names:
+        if not any(name in mutant.name for mutant in mutants):
+            raise ValueError(f"no mutant has {name} in its name")
+    return [
+        mutant
+        for mutant in mutants
+        if not names or any(name in mutant.name for name in names)
+    ]
+
+
+def run_bazel(tests, arguments, root, bazel_options):
     command = ["bazel", "test", "--test_output=errors", "--test_timeout=90"]
     command += bazel_options
-    command += [f"--test_arg={argument}" for argument in mutant.arguments]
-    result = subprocess.run(
-        command + mutant.tests, cwd=root, text=True, capture_output=True, check=False
-    )
+    command += [f"--test_arg={argument}" for argument in arguments]
+    return subprocess.run(command + tests, cwd=root, text=True, capture_output=True, check=False)
+
+
+def check_unchanged(mutants, root, bazel_options):
+    """Raises an error if a test fails without a mutant: it would seem to catch any."""
+    runs = {}
+    for mutant in mutants:
+        runs.setdefault(tuple(mutant.arguments), set()).update(mutant.tests)
+    for arguments, tests in runs.items():
+        result = run_bazel(sorted(tests), arguments, root, bazel_options)
+        if result.returncode != 0:
+            print(result.stdout + result.stderr, file=sys.stderr)
+            raise ValueError("the tests do not pass without a mutant")
+
+
+def run_test(mutant, root, bazel_options):
+    """Returns "caught", "SURVIVED" or "BROKEN", and the output."""
+    result = run_bazel(mutant.tests, mutant.arguments, root, bazel_options)
     if result.returncode == 0:
         return "SURVIVED", ""
     if result.returncode == TEST_FAILED:
         return "caught", ""
     return "BROKEN", result.stdout + result.stderr
+
+
+def try_mutant(mutant, root, bazel_options, log_path):
+    """Prints, and returns, what became of it."""
+    start = time.monotonic()
+    file = root / mutant.path
+    text = file.read_text()
+    file.write_text(mutant.apply_to(text))
+    verdict, output = run_test(mutant, root, bazel_options)
+    file.write_text(text)
+    line = (
+        f"{verdict:8}  {mutant.name:44}  {' '.join(mutant.tests)}"
+        f"  {time.monotonic() - start:.0f} s"
+    )
+    print(line, flush=True)
+    if output:
+        print(output, file=sys.stderr)
+    if log_path:
+        with log_path.open("a") as log:
+            log.write(line + "\n")
+    return verdict
 
 
 def main():
@@ -95,14 +140,11 @@ def main():
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--bazel_option", action="append", default=[])
     options = parser.parse_args()
-    mutants = [
-        mutant
-        for mutant in read_mutants(ROOT / "tools" / "mutants.txt")
-        if not options.names or any(name in mutant.name for name in options.names)
-    ]
+    bazel_options = [f"--jobs={options.jobs}"] + options.bazel_option
+    mutants = choose(read_mutants(ROOT / "tools" / "mutants.txt"), options.names)
     if options.check:
         for mutant in mutants:
-            (ROOT / mutant.path).write_text(mutant.apply(ROOT))
+            mutant.apply_to((ROOT / mutant.path).read_text())
         print(f"{len(mutants)} mutants fit the code")
         return 0
 
@@ -110,29 +152,22 @@ def main():
     with tempfile.TemporaryDirectory(prefix="emdb-mutation-") as directory:
         root = pathlib.Path(directory) / "emdb"
         subprocess.run(["git", "clone", "--quiet", "--shared", ROOT, root], check=True)
-        for mutant in mutants:
-            start = time.monotonic()
-            text = mutant.apply(root)
-            verdict, output = run_test(
-                mutant, root, [f"--jobs={options.jobs}"] + options.bazel_option
+        try:
+            check_unchanged(mutants, root, bazel_options)
+            for mutant in mutants:
+                verdict = try_mutant(mutant, root, bazel_options, options.log)
+                counts[verdict] += 1
+        finally:
+            # The clone has an output base of its own, elsewhere.
+            subprocess.run(
+                ["bazel", "clean", "--expunge"], cwd=root, check=False, capture_output=True
             )
-            (root / mutant.path).write_text(text)
-            counts[verdict] += 1
-            line = (
-                f"{verdict:8}  {mutant.name:44}  {' '.join(mutant.tests)}"
-                f"  {time.monotonic() - start:.0f} s"
-            )
-            print(line, flush=True)
-            if output:
-                print(output, file=sys.stderr)
-            if options.log:
-                with options.log.open("a") as log:
-                    log.write(line + "\n")
-        # The clone has an output base of its own, elsewhere.
-        subprocess.run(["bazel", "clean", "--expunge"], cwd=root, check=False, capture_output=True)
     print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
     return 0 if counts["caught"] == len(mutants) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except ValueError as error:
+        sys.exit(f"mutation.py: {error}")
