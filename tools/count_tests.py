@@ -13,6 +13,8 @@ import urllib.parse
 import xml.etree.ElementTree
 
 PASSED = ("PASSED", "FLAKY")
+# Not of GoogleTest: Bazel writes their test.xml, with one case.
+PLAIN_TESTS = ("//tools:readme_test", "//tools:count_tests_test")
 NO_TESTS_FOUND = 4  # Bazel's exit status.
 
 
@@ -50,7 +52,12 @@ def read_output(result, name):
     return ""
 
 
-def count_cases(result):
+def was_filtered(result):
+    """Whether one run of one test was asked for some of its cases only."""
+    return "\nNote: Google Test filter = " in "\n" + read_output(result, "test.log")
+
+
+def count_cases(result, is_plain):
     """Returns (passed, names of failed, skipped) of one run of one test."""
     passed, failed, skipped = 0, [], 0
     try:
@@ -64,7 +71,7 @@ def count_cases(result):
             failed.append(name)
         elif case.get("status") == "notrun" or case.get("result") in ("skipped", "suppressed"):
             skipped += 1
-        elif case.get("classname") is None and "\n[ RUN      ] " in read_output(result, "test.log"):
+        elif case.get("classname") is None and not is_plain:
             # Bazel's stand-in for the test.xml of a GoogleTest that called exit(0).
             failed.append(f"{name} ended before its last test case")
         else:
@@ -76,15 +83,19 @@ def main(events_path, bazel_status):
     results, statuses, broken = read_events(events_path)
     passed, failed, skipped = 0, [], 0
     for label in sorted(results):
-        target_failed = []
+        target_cases, target_failed = 0, []
         for result in results[label].values():
-            case_passed, case_failed, case_skipped = count_cases(result)
+            case_passed, case_failed, case_skipped = count_cases(result, label in PLAIN_TESTS)
             passed += case_passed
             target_failed += case_failed
             skipped += case_skipped
+            target_cases += case_passed + case_skipped
         if not target_failed and statuses.get(label) not in PASSED:
             # All cases passed, but the process crashed, leaked or timed out.
             target_failed = [f"failed outside of its cases: {statuses.get(label, 'not finished')}"]
+        elif not target_failed and not target_cases:
+            if not any(was_filtered(result) for result in results[label].values()):
+                target_failed = ["passed without a test case"]
         failed += [f"{label} {name}" for name in target_failed]
 
     tests_without_result = {label for label in statuses if label not in results}
