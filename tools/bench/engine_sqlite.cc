@@ -112,16 +112,32 @@ class Connection {
   Durability durability_ = Durability::kSynced;
 };
 
+// The statements of a cursor, which cost more to prepare than a short scan does to run.
+struct ScanStatements {
+  explicit ScanStatements(sqlite3* db)
+      : forward(db, "SELECT k, v FROM kv WHERE k >= ?1 ORDER BY k"),
+        backward(db, "SELECT k, v FROM kv ORDER BY k DESC") {}
+
+  Statement forward;
+  Statement backward;
+  std::string target;  // bound to `forward`
+};
+
 class SqliteCursor final : public Cursor {
  public:
-  explicit SqliteCursor(sqlite3* db)
-      : db_(db),
-        forward_(db, "SELECT k, v FROM kv WHERE k >= ?1 ORDER BY k"),
-        backward_(db, "SELECT k, v FROM kv ORDER BY k DESC") {}
+  // Takes the session's spare statements and gives them back at the end.
+  SqliteCursor(sqlite3* db, std::unique_ptr<ScanStatements>* spare)
+      : db_(db), spare_(spare), statements_(std::move(*spare)) {
+    if (statements_ == nullptr) statements_ = std::make_unique<ScanStatements>(db);
+  }
+  ~SqliteCursor() override {
+    if (active_ != nullptr) active_->Reset();
+    *spare_ = std::move(statements_);
+  }
 
-  void SeekToFirst() override { Start(&forward_, ""); }
-  void SeekToLast() override { Start(&backward_, ""); }
-  void Seek(std::string_view target) override { Start(&forward_, target); }
+  void SeekToFirst() override { StartForward(""); }
+  void SeekToLast() override { Start(&statements_->backward); }
+  void Seek(std::string_view target) override { StartForward(target); }
   void Next() override { Step(); }
   void Prev() override { Step(); }
   bool Valid() const override { return is_valid_; }
@@ -130,11 +146,17 @@ class SqliteCursor final : public Cursor {
   absl::Status status() const override { return status_; }
 
  private:
-  void Start(Statement* statement, std::string_view target) {
+  void StartForward(std::string_view target) {
+    // What runs cannot be bound anew.
+    statements_->forward.Reset();
+    statements_->target = target;
+    statements_->forward.Bind(1, statements_->target);
+    Start(&statements_->forward);
+  }
+
+  void Start(Statement* statement) {
     if (active_ != nullptr) active_->Reset();
     active_ = statement;
-    target_ = target;
-    if (statement == &forward_) statement->Bind(1, target_);
     Step();
   }
 
@@ -145,10 +167,9 @@ class SqliteCursor final : public Cursor {
   }
 
   sqlite3* const db_;
-  Statement forward_;
-  Statement backward_;
+  std::unique_ptr<ScanStatements>* const spare_;
+  std::unique_ptr<ScanStatements> statements_;
   Statement* active_ = nullptr;
-  std::string target_;
   bool is_valid_ = false;
   absl::Status status_;
 };
@@ -207,7 +228,7 @@ class SqliteSession final : public Session {
   }
 
   std::unique_ptr<Cursor> NewCursor() override {
-    return std::make_unique<SqliteCursor>(connection_->db());
+    return std::make_unique<SqliteCursor>(connection_->db(), &spare_);
   }
 
  private:
@@ -239,6 +260,7 @@ class SqliteSession final : public Session {
   Statement begin_;
   Statement commit_;
   Statement rollback_;
+  std::unique_ptr<ScanStatements> spare_;
 };
 
 class SqliteEngine final : public Engine {

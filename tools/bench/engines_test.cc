@@ -127,6 +127,31 @@ TEST_P(EngineTest, SeekFindsTheFirstKeyAtOrBehind) {
   EXPECT_TRUE(cursor->status().ok());
 }
 
+TEST_P(EngineTest, EachCursorSeesWhatWasWrittenBeforeIt) {
+  Put("a", "1");
+  Put("b", "1");
+  for (const std::string value : {"2", "3"}) {
+    {
+      // Left in the middle of a walk, and two at a time.
+      const std::unique_ptr<Cursor> first = session_->NewCursor();
+      const std::unique_ptr<Cursor> second = session_->NewCursor();
+      first->Seek("a");
+      second->SeekToLast();
+      ASSERT_TRUE(first->Valid() && second->Valid());
+      EXPECT_EQ(first->key(), "a");
+      EXPECT_EQ(second->key(), "b");
+    }
+    Put("a", value);
+    const std::unique_ptr<Cursor> cursor = session_->NewCursor();
+    cursor->SeekToFirst();
+    ASSERT_TRUE(cursor->Valid());
+    EXPECT_EQ(cursor->value(), value);
+    cursor->Seek("b");
+    ASSERT_TRUE(cursor->Valid());
+    EXPECT_EQ(cursor->key(), "b");
+  }
+}
+
 TEST_P(EngineTest, AnEmptyStoreHasNothingToWalk) {
   EXPECT_THAT(Walk(/*forward=*/true), ElementsAre());
   EXPECT_THAT(Walk(/*forward=*/false), ElementsAre());
