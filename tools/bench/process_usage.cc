@@ -2,10 +2,12 @@
 
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <string>
 #include <string_view>
 #include <system_error>
 
@@ -24,6 +26,16 @@ uint64_t ReadNumber(const char* path, std::string_view name) {
     if (word == name && file >> number) return number;
   }
   return 0;
+}
+
+// 'R', 'D', 'S' and so on, as in proc(5); 0 if there is no such thread any more.
+char ThreadState(const std::filesystem::path& task) {
+  std::ifstream file(task / "stat");
+  std::string line;
+  std::getline(file, line);
+  // Behind the name, which stands in parentheses and may hold any character.
+  const size_t name_end = line.rfind(") ");
+  return name_end == std::string::npos ? '\0' : line[name_end + 2];
 }
 
 double Seconds(const timeval& time) {
@@ -46,6 +58,19 @@ ProcessUsage ReadProcessUsage() {
           .syncs = CountSyncs(),
           .bytes_written = ReadNumber("/proc/self/io", "write_bytes:"),
           .bytes_read = ReadNumber("/proc/self/io", "read_bytes:")};
+}
+
+int CountBusyThreads() {
+  const std::string own_id = std::to_string(gettid());
+  int busy = 0;
+  std::error_code error;
+  std::filesystem::directory_iterator task("/proc/self/task", error);
+  for (; !error && task != std::filesystem::directory_iterator(); task.increment(error)) {
+    if (task->path().filename() == own_id) continue;
+    const char state = ThreadState(task->path());
+    busy += state == 'R' || state == 'D' ? 1 : 0;
+  }
+  return busy;
 }
 
 uint64_t AnonymousMemoryBytes() { return ReadNumber("/proc/self/status", "RssAnon:") * 1024; }

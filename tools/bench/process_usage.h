@@ -22,6 +22,9 @@ struct ProcessUsage {
 // I/O reads as 0 where the kernel does not account for it.
 ProcessUsage ReadProcessUsage();
 
+// Threads of this process but the caller's that run, or wait for a processor or a disk, now.
+int CountBusyThreads();
+
 // Memory of this process that no file backs, now.
 uint64_t AnonymousMemoryBytes();
 
