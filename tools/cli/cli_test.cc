@@ -228,6 +228,33 @@ TEST_F(CliTest, VerifyReportsDamageInAPage) {
   const Outcome outcome = Run({"verify", "STORE"});
   EXPECT_EQ(outcome.code, ExitCode::kCorruption);
   EXPECT_THAT(outcome.err, HasSubstr(store()));
+  EXPECT_THAT(outcome.out, StartsWith("log:   ok, ")) << "which the pages do not hide";
+}
+
+TEST_F(CliTest, VerifyReportsPagesAndLogWhenBothAreDamaged) {
+  LoadFruit();
+  Out({"checkpoint", "STORE"});
+  BreakAllPages();
+  ASSERT_TRUE(PosixEnv()->Remove(Wal::PathFor(store())).ok());
+  const Outcome outcome = Run({"verify", "STORE"});
+  EXPECT_EQ(outcome.code, ExitCode::kCorruption);
+  EXPECT_THAT(outcome.err, HasSubstr(store() + " at offset "));
+  EXPECT_THAT(outcome.err, HasSubstr(Wal::PathFor(store()) + " is missing"));
+  EXPECT_EQ(outcome.out, "");
+}
+
+TEST_F(CliTest, VerifyLooksAtTheLogOfAStoreThatCannotBeOpened) {
+  LoadFruit();
+  Out({"checkpoint", "STORE"});
+  Out({"put", "STORE", "date", "brown"});
+  // The second header slot.
+  const auto file = PosixEnv()->OpenFile(store(), {.write = true});
+  ASSERT_TRUE(file.ok()) << file.status();
+  ASSERT_TRUE((*file)->WriteAt(8192, std::string(8192, '\x55')).ok());
+  ASSERT_TRUE((*file)->Close().ok());
+  const Outcome outcome = Run({"verify", "STORE"});
+  EXPECT_EQ(outcome.code, ExitCode::kCorruption);
+  EXPECT_THAT(outcome.out, StartsWith("log:   ok, 1 records with 1 operations"));
 }
 
 TEST_F(CliTest, VerifyReportsAMissingLog) {
@@ -235,6 +262,7 @@ TEST_F(CliTest, VerifyReportsAMissingLog) {
   ASSERT_TRUE(PosixEnv()->Remove(Wal::PathFor(store())).ok());
   const Outcome outcome = Run({"verify", "STORE"});
   EXPECT_EQ(outcome.code, ExitCode::kCorruption) << outcome.err;
+  EXPECT_THAT(outcome.out, StartsWith("pages: ok, "));
 }
 
 TEST_F(CliTest, SalvageCopiesAWholeStore) {

@@ -49,6 +49,12 @@ std::string LogVerified(const VerifyReport& report) {
   return line + "\n";
 }
 
+// The code of the first that is an error.
+absl::Status BothOf(const absl::Status& first, const absl::Status& second) {
+  if (first.ok() || second.ok()) return first.ok() ? second : first;
+  return absl::Status(first.code(), absl::StrCat(first.message(), "\nand ", second.message()));
+}
+
 absl::Status RunVerify(const CommandContext& context) {
   const auto quiet = context.arguments.IsOn("quiet");
   Progress progress(&context.console, {.label = "verify", .unit = "pages", .quiet = quiet});
@@ -60,7 +66,11 @@ absl::Status RunVerify(const CommandContext& context) {
   }
   EMDB_ASSIGN_OR_RETURN(const VerifyReport report,
                         VerifyStore(context.console.env, context.store_path, show));
-  return context.console.Write(PagesVerified(report.pages) + LogVerified(report));
+  if (report.pages_status.ok()) {
+    EMDB_RETURN_IF_ERROR(context.console.Write(PagesVerified(report.pages)));
+  }
+  if (report.log_status.ok()) EMDB_RETURN_IF_ERROR(context.console.Write(LogVerified(report)));
+  return BothOf(report.pages_status, report.log_status);
 }
 
 absl::Status RunCheckpoint(const CommandContext& context) {
@@ -96,16 +106,16 @@ std::vector<Command> StoreCommands() {
       .details = "Counters start when a store is opened: those of a running program are its own.",
       .options = {{.name = "json", .help = "one JSON object, for programs"}},
       .examples = {"emdb stats app.emdb", "emdb stats app.emdb --json | python3 -m json.tool"}};
-  const Syntax verify = {.name = "verify",
-                         .summary = "Read everything and check it",
-                         .details =
-                             "Every page: checksum, identity, order of keys, reachable once or "
-                             "free. Every log record: "
-                             "checksum, sequence, contents. And that store and log belong "
-                             "together. Changes nothing. Exit "
-                             "code 4 if anything is wrong.",
-                         .options = {{.name = "quiet", .help = "no progress on stderr"}},
-                         .examples = {"emdb verify app.emdb"}};
+  const Syntax verify = {
+      .name = "verify",
+      .summary = "Read everything and check it",
+      .details =
+          "Every page: checksum, identity, order of keys, reachable once or free. Every log "
+          "record: "
+          "checksum, sequence, contents. And that store and log belong together. Prints a line for "
+          "each of the two that is sound. Changes nothing. Exit code 4 if anything is wrong.",
+      .options = {{.name = "quiet", .help = "no progress on stderr"}},
+      .examples = {"emdb verify app.emdb"}};
   const Syntax checkpoint = {.name = "checkpoint",
                              .summary = "Move all writes from the log into the store file",
                              .details = "Afterwards the log is empty, and opening replays nothing.",

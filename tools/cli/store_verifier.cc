@@ -8,6 +8,7 @@
 #include "kv/db.h"
 #include "kv/split_batch.h"
 #include "storage/status.h"
+#include "storage/store_id.h"
 #include "tools/cli/store_files.h"
 
 namespace emdb::cli {
@@ -26,14 +27,15 @@ absl::Status CheckLogReaches(const Wal& log, const PageStore& pages) {
 // Counts the batches of the log, as recovery would decode them.
 class BatchCounter {
  public:
-  explicit BatchCounter(VerifyReport* report) : report_(report) {}
+  // `checkpoint_seq` is the first one that is not in the store file.
+  BatchCounter(VerifyReport* report, uint64_t checkpoint_seq)
+      : report_(report), checkpoint_seq_(checkpoint_seq) {}
 
   absl::Status Add(uint64_t seq, std::string_view record) {
     const absl::StatusOr<std::optional<JoinedBatch>> batch = joiner_.Add(seq, record);
     // Once a batch is in the store file, the segment of its first part may go before that of its
     // second; nobody reads that one again.
-    const bool may_lack_its_first_part =
-        seq == report_->log_first_seq && seq < report_->pages.next_seq;
+    const bool may_lack_its_first_part = seq == report_->log_first_seq && seq < checkpoint_seq_;
     if (!batch.ok() && may_lack_its_first_part) return absl::OkStatus();
     const absl::Status counted = batch.ok() ? Count(*batch) : batch.status();
     return counted.ok() ? counted : Annotate(counted, absl::StrCat("log record ", seq));
@@ -51,8 +53,25 @@ class BatchCounter {
   }
 
   VerifyReport* const report_;
+  const uint64_t checkpoint_seq_;
   BatchJoiner joiner_;
 };
+
+// `pages` is null if the store file cannot be opened.
+absl::Status VerifyLog(Env* env, const std::string& store_path, const PageStore* pages,
+                       VerifyReport* report) {
+  const std::optional<StoreId> id =
+      pages == nullptr ? std::nullopt : std::optional<StoreId>(pages->store_id());
+  EMDB_ASSIGN_OR_RETURN(const std::unique_ptr<Wal> log, OpenLog(env, Wal::PathFor(store_path), id));
+  if (pages != nullptr) EMDB_RETURN_IF_ERROR(CheckLogReaches(*log, *pages));
+  report->log_first_seq = log->first_seq();
+  report->log_next_seq = log->next_seq();
+  report->log_bytes_cut = log->recovery().bytes_cut;
+  BatchCounter batches(report, pages == nullptr ? UINT64_MAX : pages->next_seq());
+  return log->Replay(log->first_seq(), [&batches](uint64_t seq, std::string_view record) {
+    return batches.Add(seq, record);
+  });
+}
 
 }  // namespace
 
@@ -60,21 +79,12 @@ absl::StatusOr<VerifyReport> VerifyStore(
     Env* env, const std::string& store_path,
     const std::function<void(uint64_t done, uint64_t total)>& page_progress) {
   EMDB_ASSIGN_OR_RETURN(const std::unique_ptr<FileLock> lock, LockForReading(env, store_path));
-  EMDB_ASSIGN_OR_RETURN(const std::unique_ptr<PageStore> pages, OpenPages(env, store_path));
-  EMDB_RETURN_IF_ERROR(pages->Verify(page_progress));
-  EMDB_ASSIGN_OR_RETURN(const std::unique_ptr<Wal> log,
-                        OpenLog(env, Wal::PathFor(store_path), pages->store_id()));
-  EMDB_RETURN_IF_ERROR(CheckLogReaches(*log, *pages));
-
+  const absl::StatusOr<std::unique_ptr<PageStore>> pages = OpenPages(env, store_path);
+  if (!pages.ok() && !absl::IsDataLoss(pages.status())) return pages.status();
   VerifyReport report;
-  report.pages = pages->stats();
-  report.log_first_seq = log->first_seq();
-  report.log_next_seq = log->next_seq();
-  report.log_bytes_cut = log->recovery().bytes_cut;
-  BatchCounter batches(&report);
-  EMDB_RETURN_IF_ERROR(log->Replay(log->first_seq(), [&](uint64_t seq, std::string_view record) {
-    return batches.Add(seq, record);
-  }));
+  report.pages_status = pages.ok() ? (*pages)->Verify(page_progress) : pages.status();
+  if (pages.ok()) report.pages = (*pages)->stats();
+  report.log_status = VerifyLog(env, store_path, pages.ok() ? pages->get() : nullptr, &report);
   return report;
 }
 

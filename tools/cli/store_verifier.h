@@ -8,6 +8,7 @@
 #include <functional>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "pagestore/page_store.h"
 #include "storage/env.h"
@@ -15,7 +16,11 @@
 namespace emdb::cli {
 
 struct VerifyReport {
-  PageStoreStats pages;
+  // What is wrong with one of them does not hide how the other is. The first thing that is, of
+  // each.
+  absl::Status pages_status;
+  absl::Status log_status;
+  PageStoreStats pages;  // if the store file can be opened
   uint64_t log_first_seq = 0;
   uint64_t log_next_seq = 0;
   uint64_t log_records = 0;     // a batch in two parts counts once, a first part alone not at all
@@ -23,7 +28,8 @@ struct VerifyReport {
   uint64_t log_bytes_cut = 0;   // of a torn tail, which is no damage
 };
 
-// Changes nothing on disk. DataLoss names the first thing that is wrong.
+// Changes nothing on disk. An error only if there is no store, or it is in use; what is wrong with
+// it is in the report.
 absl::StatusOr<VerifyReport> VerifyStore(
     Env* env, const std::string& store_path,
     const std::function<void(uint64_t done, uint64_t total)>& page_progress);
