@@ -112,6 +112,14 @@ class PageStoreShapesTest : public testing::TestWithParam<Shape> {
     ASSERT_EQ(Apply(store.get(), ++seq, touches), absl::OkStatus());
     ApplyToModel(touches, &model);
     ASSERT_NO_FATAL_FAILURE(ExpectModel(store.get(), model));
+    // And put in order.
+    for (absl::StatusOr<bool> more = true; *more;) {
+      more = store->Tidy();
+      ASSERT_EQ(more.status(), absl::OkStatus());
+    }
+    ASSERT_NO_FATAL_FAILURE(ExpectModel(store.get(), model));
+    ASSERT_EQ(store->Compact(), absl::OkStatus());
+    ASSERT_NO_FATAL_FAILURE(ExpectModel(store.get(), model));
   }
 };
 
