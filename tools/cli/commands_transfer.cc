@@ -119,8 +119,7 @@ absl::Status RunLoad(const CommandContext& context) {
   LineReader lines(in, from_file ? context.words[0] : "standard input");
   EMDB_ASSIGN_OR_RETURN(const std::unique_ptr<RecordReader> reader,
                         MakeReader(context.arguments, &lines));
-  const absl::Status status =
-      LoadFrom(context, {.file = in, .lines = &lines, .reader = reader.get()});
+  absl::Status status = LoadFrom(context, {.file = in, .lines = &lines, .reader = reader.get()});
   if (!reader->note().empty()) context.console.Note("note: " + std::string(reader->note()));
   return status;
 }
