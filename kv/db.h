@@ -106,7 +106,8 @@ class Db {
   // Checkpoint, then the file is rewritten densely and free space given back, as far as snapshots
   // allow.
   absl::Status Compact();
-  // Checkpoint, then every page is read and every invariant checked (PageStore::Verify).
+  // Checkpoint, then every page is read and every invariant checked (PageStore::Verify). `progress`
+  // is called from this thread, and must not call the Db.
   absl::Status Verify(const std::function<void(uint64_t done, uint64_t total)>& progress = nullptr);
 
   // Waits for calls under way, makes everything durable, closes the files and releases the lock,

@@ -378,6 +378,18 @@ TEST_P(DbTest, UnderGroupAWriteBecomesDurableByItself) {
   db_.reset();
 }
 
+TEST_P(DbTest, ACheckpointWithNothingToDoWaitsForNoVerification) {
+  ASSERT_TRUE(db_->Put("a", "1").ok());
+  ASSERT_TRUE(db_->Checkpoint().ok());
+  bool was_called = false;
+  ASSERT_TRUE(db_->Verify([&](uint64_t, uint64_t) {
+                   if (std::exchange(was_called, true)) return;
+                   std::thread([&] { EXPECT_TRUE(db_->Checkpoint().ok()); }).join();
+                 })
+                  .ok());
+  EXPECT_TRUE(was_called);
+}
+
 TEST_P(DbTest, OverwritingOneKeyStaysWithinTwoMemtablesAndOneRecord) {
   const std::string value(10'000, 'v');
   const size_t bound = 2 * (options_.memtable_size + Memtable::RoomFor(1, value.size()));

@@ -180,7 +180,7 @@ class PageStore {
   // Reads every page of the newest generation and checks every invariant: checksums and identities,
   // keys in order and within their separators, counts, large values, and that each page is
   // reachable once or free. DataLoss naming file and offset of the first thing wrong. `progress`
-  // gets pages done and pages in all.
+  // gets pages done and pages in all; it must not call the PageStore.
   absl::Status Verify(const std::function<void(uint64_t done, uint64_t total)>& progress = nullptr);
 
   // A description of page `id` for people, one item a line (header slots are pages 0 and 1).

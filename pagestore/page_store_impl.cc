@@ -149,15 +149,17 @@ void PageStoreImpl::Reclaim() {
 }
 
 absl::Status PageStoreImpl::EnsureDurable() {
+  // Without the lock, which a load or a verification may hold for long. Acquire: the sync is over.
+  if (header_is_durable_.load(std::memory_order_acquire)) return absl::OkStatus();
   MutexLock lock(&writer_mutex_);
   EMDB_RETURN_IF_ERROR(CheckWritable());
   return ConfirmFound();
 }
 
 absl::Status PageStoreImpl::ConfirmFound() {
-  if (header_is_durable_) return absl::OkStatus();
+  if (header_is_durable_.load(std::memory_order_relaxed)) return absl::OkStatus();
   if (absl::Status s = ConfirmHeader(env_, file_.file(), header_); !s.ok()) return Poison(s);
-  header_is_durable_ = true;
+  header_is_durable_.store(true, std::memory_order_release);
   MutexLock lock(&state_mutex_);
   fallback_next_seq_ = header_.next_seq;
   return absl::OkStatus();

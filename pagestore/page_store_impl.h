@@ -7,6 +7,7 @@
 #ifndef EMDB_PAGESTORE_PAGE_STORE_IMPL_H_
 #define EMDB_PAGESTORE_PAGE_STORE_IMPL_H_
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -97,7 +98,8 @@ class PageStoreImpl {
   Mutex writer_mutex_ ABSL_ACQUIRED_BEFORE(state_mutex_);
   FreeSpace free_space_ ABSL_GUARDED_BY(writer_mutex_);
   StoreHeader header_ ABSL_GUARDED_BY(writer_mutex_);
-  bool header_is_durable_ ABSL_GUARDED_BY(writer_mutex_);
+  // Written under writer_mutex_, and true for good once it is.
+  std::atomic<bool> header_is_durable_;
   absl::Status poison_ ABSL_GUARDED_BY(writer_mutex_);
   bool closed_ ABSL_GUARDED_BY(writer_mutex_) = false;
   // When the generation being written moves the end of the file to the front.

@@ -6,8 +6,8 @@
 // Pays for values of some hundred bytes and more: the pin is two atomic operations on a cache line
 // that all readers of the page share. Keep few: the cache has a frame less for each.
 //
-// The key of a lookup must not be a part of the value that it is into. Movable; not thread safe. It may outlive the database, and is as it was then; it keeps the memory
-// of the database's cache.
+// The key of a lookup must not be a part of the value that it is into. Movable; not thread safe.
+// It may outlive the database, and is as it was then; it keeps the memory of the database's cache.
 
 #ifndef EMDB_PAGESTORE_PINNED_VALUE_H_
 #define EMDB_PAGESTORE_PINNED_VALUE_H_

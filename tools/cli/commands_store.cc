@@ -49,10 +49,11 @@ std::string LogVerified(const VerifyReport& report) {
   return line + "\n";
 }
 
-// The code of the first that is an error.
+// Damage is the code of both, if it is that of one; else the code is the first one's.
 absl::Status BothOf(const absl::Status& first, const absl::Status& second) {
   if (first.ok() || second.ok()) return first.ok() ? second : first;
-  return absl::Status(first.code(), absl::StrCat(first.message(), "\nand ", second.message()));
+  const absl::StatusCode code = absl::IsDataLoss(second) ? second.code() : first.code();
+  return absl::Status(code, absl::StrCat(first.message(), "\nand ", second.message()));
 }
 
 absl::Status RunVerify(const CommandContext& context) {
