@@ -208,17 +208,17 @@ TEST(DbSequencesTest, EverySequenceOfOperationsLeavesAStateThatItAllows) {
   const uint64_t longest = TestSetting("EMDB_LENGTH", kTestAmountDivisor == 1 ? 4 : 3);
   for (uint64_t length = 1, count = kOperations.size(); length <= longest;
        ++length, count *= kOperations.size()) {
-    const ForkedRun run = RunForked(count,
-                                    [length](uint64_t i) {
-                                      std::string operations;
-                                      for (uint64_t rest = i; operations.size() < length;
-                                           rest /= kOperations.size()) {
-                                        operations += kOperations[rest % kOperations.size()];
-                                      }
-                                      const std::string wrong = CheckSequence(operations, i);
-                                      return wrong.empty() ? "" : operations + ", " + wrong;
-                                    },
-                                    {.one_processor_each = true});
+    const ForkedRun run = RunForked(
+        count,
+        [length](uint64_t i) {
+          std::string operations;
+          for (uint64_t rest = i; operations.size() < length; rest /= kOperations.size()) {
+            operations += kOperations[rest % kOperations.size()];
+          }
+          const std::string wrong = CheckSequence(operations, i);
+          return wrong.empty() ? "" : operations.append(", ").append(wrong);
+        },
+        {.one_processor_each = true});
     for (const std::string& failure : run.failures) ADD_FAILURE() << failure;
   }
 }

