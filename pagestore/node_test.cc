@@ -263,7 +263,7 @@ std::string LeafOfCell(std::string_view cell) {
 TEST(CheckNodeTest, RefusesSizesInMoreBytesThanAViewReads) {
   const auto check = [](std::string_view cell) {
     const std::string page = LeafOfCell(cell);
-    const absl::Status status = CheckNode(page.data(), kPageSize, 0);
+    absl::Status status = CheckNode(page.data(), kPageSize, 0);
     if (status.ok()) {
       const LeafView::Cell seen = LeafView(page.data()).cell(0);
       EXPECT_EQ(seen.suffix, "k");

@@ -12,11 +12,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "absl/strings/str_cat.h"
 #include "storage/aligned_buffer.h"
@@ -132,12 +134,13 @@ TEST_F(PosixEnvTest, AReadUpToWhatCannotBeReadIsAnErrorAndNotTheEndOfTheFile) {
       ::mmap(nullptr, 2 * page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   ASSERT_NE(pages, MAP_FAILED);
   char* const second = static_cast<char*>(pages) + page_size;
-  std::memcpy(second - 100, "readable", 8);
+  const std::string_view readable = "readable";
+  std::copy(readable.begin(), readable.end(), second - 100);
   ASSERT_EQ(::munmap(second, page_size), 0);
   const uint64_t end = reinterpret_cast<uintptr_t>(second);
   char buffer[200];
   EXPECT_EQ((*memory)->ReadAt(end - 100, 100, buffer).value(), 100u);
-  EXPECT_EQ(std::string(buffer, 8), "readable");
+  EXPECT_EQ(std::string_view(buffer, readable.size()), readable);
   const absl::StatusOr<size_t> read = (*memory)->ReadAt(end - 100, sizeof(buffer), buffer);
   EXPECT_TRUE(absl::IsUnavailable(read.status())) << read.status();
   EXPECT_EQ(::munmap(pages, page_size), 0);
