@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "kv/memtable_changes.h"
 #include "storage/status.h"
+#include "storage/thread.h"
 
 namespace emdb {
 
@@ -14,10 +15,18 @@ Checkpointer::Checkpointer(const Parts& parts) : parts_(parts) {
   const std::shared_ptr<const ReadState> state = parts_.states->Acquire();
   frozen_ = state->frozen.size();
   checkpoint_seq_ = merged_seq_ = state->tree.next_seq();
-  thread_ = std::thread([this] { Run(); });
+}
+
+absl::StatusOr<std::unique_ptr<Checkpointer>> Checkpointer::Start(const Parts& parts) {
+  std::unique_ptr<Checkpointer> checkpointer(new Checkpointer(parts));
+  EMDB_ASSIGN_OR_RETURN(
+      checkpointer->thread_,
+      StartThread("checkpointer", [started = checkpointer.get()] { started->Run(); }));
+  return checkpointer;
 }
 
 Checkpointer::~Checkpointer() {
+  if (!thread_.joinable()) return;
   {
     MutexLock lock(&mutex_);
     is_stopping_ = true;

@@ -21,11 +21,13 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <thread>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "kv/db_log.h"
 #include "kv/publish_queue.h"
 #include "kv/read_state.h"
@@ -50,8 +52,9 @@ class Checkpointer {
     Statistics* statistics;
   };
 
-  // All parts outlive it. The current state may have frozen memtables.
-  explicit Checkpointer(const Parts& parts);
+  // All parts outlive it. The current state may have frozen memtables. ResourceExhausted if its
+  // thread cannot be started.
+  static absl::StatusOr<std::unique_ptr<Checkpointer>> Start(const Parts& parts);
   // Lets a running checkpoint finish.
   ~Checkpointer();
   Checkpointer(const Checkpointer&) = delete;
@@ -81,6 +84,8 @@ class Checkpointer {
   double progress() const { return progress_.load(std::memory_order_relaxed); }
 
  private:
+  explicit Checkpointer(const Parts& parts);
+
   static constexpr std::chrono::milliseconds kFirstPause{100};
   static constexpr std::chrono::milliseconds kLongestPause{5000};
 

@@ -57,8 +57,10 @@ class CheckpointerTest : public testing::Test {
   }
 
   void Start() {
-    checkpointer_ = std::make_unique<Checkpointer>(
-        Checkpointer::Parts{&env_, &log_, store_.get(), &states_, &queue_, &statistics_});
+    auto checkpointer =
+        Checkpointer::Start({&env_, &log_, store_.get(), &states_, &queue_, &statistics_});
+    ASSERT_TRUE(checkpointer.ok()) << checkpointer.status();
+    checkpointer_ = *std::move(checkpointer);
   }
 
   uint64_t Write(const std::string& key, bool must_be_durable = false) {

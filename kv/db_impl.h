@@ -112,6 +112,8 @@ class DbImpl {
   };
 
   explicit DbImpl(Parts parts);
+  // Starts the threads. On an error all is closed again.
+  static absl::StatusOr<std::unique_ptr<DbImpl>> Start(Parts parts);
 
   // Writes.
   absl::Status CheckWritable() const;
@@ -158,7 +160,7 @@ class DbImpl {
   Statistics statistics_;
   ReadStates states_;
   PublishQueue queue_;
-  std::unique_ptr<Checkpointer> checkpointer_;  // null when read-only
+  std::unique_ptr<Checkpointer> checkpointer_;  // null when read-only, or not started
   std::optional<Pacer> pacer_;
 
   CallGate gate_;

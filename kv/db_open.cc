@@ -43,7 +43,7 @@ absl::StatusOr<std::unique_ptr<DbImpl>> DbImpl::Open(const Options& options,
   parts.store = std::move(files.store);
   parts.wal = std::move(files.wal);
   parts.recovery_nanos = parts.env->NowNanos() - start;
-  return std::unique_ptr<DbImpl>(new DbImpl(std::move(parts)));
+  return Start(std::move(parts));
 }
 
 absl::StatusOr<std::unique_ptr<DbImpl>> DbImpl::OpenInMemory(const Options& options) {
@@ -65,7 +65,7 @@ absl::StatusOr<std::unique_ptr<DbImpl>> DbImpl::OpenInMemory(const Options& opti
   EMDB_ASSIGN_OR_RETURN(parts.redone.state.active,
                         Memtable::Create(parts.pool, MemtableCapacity(options.memtable_size)));
   parts.redone.state.tree = parts.store->GetView();
-  return std::unique_ptr<DbImpl>(new DbImpl(std::move(parts)));
+  return Start(std::move(parts));
 }
 
 DbImpl::DbImpl(Parts parts)
@@ -89,11 +89,18 @@ DbImpl::DbImpl(Parts parts)
     state->frozen = std::move(parts.redone.state.frozen);
     state->tree = std::move(parts.redone.state.tree);
   });
-  if (options_.read_only) return;
-  checkpointer_ = std::make_unique<Checkpointer>(
-      Checkpointer::Parts{env_, &log_, store_.get(), &states_, &queue_, &statistics_});
-  pacer_.emplace(Pacer::Parts{env_, &states_, checkpointer_.get(), &statistics_},
-                 options_.memtable_size);
+}
+
+absl::StatusOr<std::unique_ptr<DbImpl>> DbImpl::Start(Parts parts) {
+  std::unique_ptr<DbImpl> db(new DbImpl(std::move(parts)));
+  if (db->options_.read_only) return db;
+  EMDB_ASSIGN_OR_RETURN(db->checkpointer_,
+                        Checkpointer::Start({db->env_, &db->log_, db->store_.get(), &db->states_,
+                                             &db->queue_, &db->statistics_}));
+  db->pacer_.emplace(
+      Pacer::Parts{db->env_, &db->states_, db->checkpointer_.get(), &db->statistics_},
+      db->options_.memtable_size);
+  return db;
 }
 
 DbImpl::~DbImpl() {
@@ -115,7 +122,7 @@ absl::Status DbImpl::Close() {
 }
 
 absl::Status DbImpl::SpareNextOpenTheRedo() {
-  if (options_.read_only || log_.in_memory() || log_.failed() || !CheckWritable().ok()) {
+  if (checkpointer_ == nullptr || log_.in_memory() || log_.failed() || !CheckWritable().ok()) {
     return absl::OkStatus();
   }
   const std::shared_ptr<const ReadState> state = states_.Acquire();

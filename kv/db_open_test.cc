@@ -8,6 +8,7 @@
 #include "kv/db.h"
 #include "storage/fault_env.h"
 #include "storage/forwarding_env.h"
+#include "storage/no_new_threads.h"
 #include "wal/wal.h"
 
 namespace emdb {
@@ -370,6 +371,58 @@ TEST_F(DbOpenTest, TheLogOfAnotherStoreIsRefused) {
     if (path != kPath) image.files[path] = bytes;
   }
   ExpectRefused(image, absl::StatusCode::kFailedPrecondition, kLogPath);
+}
+
+TEST_F(DbOpenTest, WithoutThreadsAnOpenIsRefusedAndLosesNothing) {
+  UseDisk(SmallStore());
+  {
+    const NoNewThreads none;
+    const absl::Status refused = Open().status();
+    EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted) << refused;
+    EXPECT_EQ(Db::OpenInMemory().status().code(), absl::StatusCode::kResourceExhausted);
+    options_.read_only = true;
+    const absl::StatusOr<std::unique_ptr<Db>> reader = Open();
+    ASSERT_TRUE(reader.ok()) << reader.status();
+    ExpectSmallStore(reader->get());
+  }
+  options_.read_only = false;
+  const absl::StatusOr<std::unique_ptr<Db>> db = Open();
+  ASSERT_TRUE(db.ok()) << db.status();
+  ExpectSmallStore(db->get());
+  EXPECT_TRUE((*db)->Put("key3", "value", {.sync = true}).ok());
+}
+
+TEST_F(DbOpenTest, AStoreWhoseMakingFailedForWantOfThreadsIsMadeLater) {
+  {
+    const NoNewThreads none;
+    EXPECT_EQ(Open().status().code(), absl::StatusCode::kResourceExhausted);
+  }
+  const absl::StatusOr<std::unique_ptr<Db>> db = Open();
+  ASSERT_TRUE(db.ok()) << db.status();
+  EXPECT_TRUE((*db)->Put("key", "value").ok());
+  EXPECT_TRUE((*db)->Verify().ok());
+}
+
+TEST_F(DbOpenTest, AnOpenStoreGoesOnWithoutNewThreadsAndHeals) {
+  const absl::StatusOr<std::unique_ptr<Db>> db = Open();
+  ASSERT_TRUE(db.ok()) << db.status();
+  ASSERT_TRUE((*db)->Put("key", "value").ok());
+  {
+    const NoNewThreads none;
+    EXPECT_TRUE((*db)->Put("key2", "value", {.sync = true}).ok());
+    // The log needs its next segment, which a thread of its own makes.
+    EXPECT_EQ((*db)->Checkpoint().code(), absl::StatusCode::kResourceExhausted);
+    ExpectSmallStore(db->get());
+  }
+  EXPECT_TRUE((*db)->Checkpoint().ok());
+  ASSERT_TRUE((*db)->Put("key3", "value").ok());
+  {
+    const NoNewThreads none;
+    // Each checkpoint would have its pages written by a new thread.
+    EXPECT_TRUE((*db)->Checkpoint().ok());
+  }
+  EXPECT_TRUE((*db)->Verify().ok());
+  ExpectSmallStore(db->get());
 }
 
 TEST_F(DbOpenTest, AFileThatIsNoStoreIsRefusedAndLeftAlone) {

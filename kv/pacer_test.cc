@@ -56,8 +56,10 @@ class PacerAtWorkTest : public testing::Test {
       state->active = NewMemtable();
       state->tree = store_->GetView();
     });
-    checkpointer_ = std::make_unique<Checkpointer>(
-        Checkpointer::Parts{&env_, &log_, store_.get(), &states_, &queue_, &statistics_});
+    auto checkpointer =
+        Checkpointer::Start({&env_, &log_, store_.get(), &states_, &queue_, &statistics_});
+    EXPECT_TRUE(checkpointer.ok()) << checkpointer.status();
+    checkpointer_ = *std::move(checkpointer);
     pacer_ = std::make_unique<Pacer>(
         Pacer::Parts{&env_, &states_, checkpointer_.get(), &statistics_}, kMemtableSize);
     env_.SetObserver([this](const FaultEnv::TraceEntry& entry) {

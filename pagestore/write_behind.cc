@@ -3,6 +3,9 @@
 #include <string_view>
 #include <utility>
 
+#include "absl/status/statusor.h"
+#include "storage/thread.h"
+
 namespace emdb {
 
 WriteBehind::~WriteBehind() {
@@ -22,13 +25,26 @@ char* WriteBehind::buffer() {
 }
 
 absl::Status WriteBehind::Write(PageId first, size_t bytes) {
-  if (!thread_.joinable()) thread_ = std::thread([this] { Run(); });
+  if (!thread_.joinable()) {
+    absl::StatusOr<std::thread> thread = StartThread("page writer", [this] { Run(); });
+    if (!thread.ok()) return WriteHere({first, bytes});
+    thread_ = *std::move(thread);
+  }
   MutexLock lock(&mutex_);
   jobs_[filling_] = {first, bytes};
   filling_ = (filling_ + 1) % kBuffers;
   ++jobs_left_;
   work_.Signal();
   while (jobs_left_ == kBuffers) done_.Wait(&mutex_);
+  return error_;
+}
+
+// Without a thread nothing else is under way, and the same buffer can be filled again.
+absl::Status WriteBehind::WriteHere(const Job& job) {
+  MutexLock lock(&mutex_);
+  if (error_.ok()) {
+    error_ = file_->WriteRun(job.first, std::string_view(buffers_[filling_].data(), job.bytes));
+  }
   return error_;
 }
 

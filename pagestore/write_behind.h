@@ -3,7 +3,8 @@
 // they take half.
 //
 // Runs are written one at a time, in the order they were given; after an error none is written any
-// more. Nothing is synced. The thread is started with the first run.
+// more. Nothing is synced. The thread is started with the first run; as long as there can be none,
+// runs are written by the caller.
 //
 // For one thread that fills buffers.
 
@@ -49,6 +50,7 @@ class WriteBehind {
     size_t bytes = 0;
   };
 
+  absl::Status WriteHere(const Job& job) ABSL_LOCKS_EXCLUDED(mutex_);
   void Run() ABSL_LOCKS_EXCLUDED(mutex_);
 
   PageFile* const file_;

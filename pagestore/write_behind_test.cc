@@ -10,6 +10,7 @@
 #include "pagestore/page_file.h"
 #include "storage/aligned_buffer.h"
 #include "storage/fault_env.h"
+#include "storage/no_new_threads.h"
 
 namespace emdb {
 namespace {
@@ -67,6 +68,34 @@ TEST_F(WriteBehindTest, TheDestructorWaits) {
     ASSERT_EQ(WriteFilled(&behind, 0, 'x', kBufferBytes), absl::OkStatus());
   }
   EXPECT_EQ(Read({0, 4}), std::string(kBufferBytes, 'x'));
+}
+
+TEST_F(WriteBehindTest, WithoutAThreadTheCallerWrites) {
+  WriteBehind behind(&file_, kBufferBytes);
+  {
+    const NoNewThreads none;
+    ASSERT_EQ(WriteFilled(&behind, 0, 'a', kBufferBytes), absl::OkStatus());
+    EXPECT_EQ(Read({0, 4}), std::string(kBufferBytes, 'a'));
+    ASSERT_EQ(WriteFilled(&behind, 4, 'b', kBufferBytes), absl::OkStatus());
+    ASSERT_EQ(behind.Finish(), absl::OkStatus());
+  }
+  // And goes on with one once there can be one.
+  ASSERT_EQ(WriteFilled(&behind, 8, 'c', kBufferBytes), absl::OkStatus());
+  ASSERT_EQ(behind.Finish(), absl::OkStatus());
+  EXPECT_EQ(Read({4, 4}), std::string(kBufferBytes, 'b'));
+  EXPECT_EQ(Read({8, 4}), std::string(kBufferBytes, 'c'));
+}
+
+TEST_F(WriteBehindTest, WithoutAThreadTheFirstErrorEndsTheWritingToo) {
+  const NoNewThreads none;
+  WriteBehind behind(&file_, kBufferBytes);
+  FaultRule rule;
+  rule.count = 1;
+  env_.AddRule(rule);
+  const absl::Status first = WriteFilled(&behind, 0, 'a', kBufferBytes);
+  EXPECT_FALSE(first.ok());
+  EXPECT_EQ(WriteFilled(&behind, 0, 'b', kBufferBytes), first);
+  EXPECT_EQ(behind.Finish(), first);
 }
 
 TEST_F(WriteBehindTest, TheFirstErrorIsReportedAndEndsTheWriting) {

@@ -8,6 +8,7 @@
 #include "storage/check.h"
 #include "storage/crc32c.h"
 #include "storage/status.h"
+#include "storage/thread.h"
 #include "wal/record_format.h"
 #include "wal/segment_chain.h"
 
@@ -64,7 +65,9 @@ absl::StatusOr<std::unique_ptr<LogWriter>> LogWriter::Start(LogFiles* files,
     writer->buffer_.Load(block_lsn, block);
   }
   if (resumes) EMDB_RETURN_IF_ERROR(writer->Resume());
-  writer->flusher_ = std::thread(&LogWriter::RunFlusher, writer.get());
+  EMDB_ASSIGN_OR_RETURN(writer->flusher_, StartThread("log flusher", [log_writer = writer.get()] {
+                          log_writer->RunFlusher();
+                        }));
   return writer;
 }
 

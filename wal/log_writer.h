@@ -56,7 +56,8 @@ namespace emdb {
 
 class LogWriter {
  public:
-  // Goes on with `log`. `files` must outlive it.
+  // Goes on with `log`. `files` must outlive it. If the flusher cannot be started the log is closed
+  // again, with all that was in it.
   static absl::StatusOr<std::unique_ptr<LogWriter>> Start(LogFiles* files,
                                                           const WalOptions& options,
                                                           RecoveredLog log);

@@ -5,6 +5,9 @@
 #include <string>
 #include <utility>
 
+#include "storage/status.h"
+#include "storage/thread.h"
+
 namespace emdb {
 namespace {
 
@@ -19,12 +22,15 @@ SegmentPreparer::SegmentPreparer(LogFiles* files, Segment::Access access)
 
 SegmentPreparer::~SegmentPreparer() { Stop(); }
 
-void SegmentPreparer::Want(const Need& need) {
-  if (stop_) return;
+absl::Status SegmentPreparer::Want(const Need& need) {
+  if (stop_) return absl::OkStatus();
+  if (!thread_.joinable()) {
+    EMDB_ASSIGN_OR_RETURN(thread_, StartThread("log segment preparer", [this] { Run(); }));
+  }
   wanted_capacity_ =
       std::max({wanted_capacity_, RoundUpToBlock(need.good_bytes), RoundUpToBlock(need.min_bytes)});
-  if (!thread_.joinable()) thread_ = std::thread(&SegmentPreparer::Run, this);
   changed_.SignalAll();
+  return absl::OkStatus();
 }
 
 bool SegmentPreparer::CanTake(uint64_t min_bytes) const {
@@ -34,7 +40,9 @@ bool SegmentPreparer::CanTake(uint64_t min_bytes) const {
 
 void SegmentPreparer::Request(uint64_t good_bytes) {
   MutexLock lock(&mutex_);
-  if (!fresh_ && !recycled_ && wanted_capacity_ == 0) Want({.good_bytes = good_bytes});
+  if (fresh_ || recycled_ || wanted_capacity_ != 0) return;
+  // Who cannot do without one learns from Await why there is none.
+  Want({.good_bytes = good_bytes}).IgnoreError();
 }
 
 std::shared_ptr<Segment> SegmentPreparer::TryTake(uint64_t min_bytes) {
@@ -63,10 +71,10 @@ absl::Status SegmentPreparer::Await(const Need& need) {
       const bool too_small = fresh_ && !zeroing_ && fresh_->header().capacity_bytes < min_bytes;
       if (too_small) Discard(&fresh_);
       if (!fresh_) {
-        Want(need);
+        status = Want(need);
         asked = true;
       }
-      changed_.Wait(&mutex_);
+      if (status.ok()) changed_.Wait(&mutex_);
     }
   }
   --awaiting_;

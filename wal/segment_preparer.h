@@ -48,7 +48,7 @@ class SegmentPreparer {
   // none. Waits for no I/O.
   std::shared_ptr<Segment> TryTake(uint64_t min_bytes) ABSL_LOCKS_EXCLUDED(mutex_);
   // Returns when TryTake(need.min_bytes) can be expected to succeed, or with the error of the
-  // attempt to make one.
+  // attempt to make one, or to start the thread that makes it. Each call is a new attempt.
   absl::Status Await(const Need& need) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // True if Offer would take a segment.
@@ -74,7 +74,8 @@ class SegmentPreparer {
   void Run() ABSL_LOCKS_EXCLUDED(mutex_);
   void Make() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ZeroNextPiece() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Want(const Need& need) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // ResourceExhausted if the thread cannot be started.
+  absl::Status Want(const Need& need) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool CanTake(uint64_t min_bytes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool NeedsZeros() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Discard(std::shared_ptr<Segment>* segment);

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "storage/fault_env.h"
+#include "storage/no_new_threads.h"
 #include "wal/log_files.h"
 #include "wal/segment.h"
 
@@ -63,6 +64,17 @@ TEST_F(SegmentPreparerTest, NoSpaceIsReportedAndTriedAgain) {
   EXPECT_TRUE(absl::IsResourceExhausted(preparer_.Await({.good_bytes = kSmall})));
   EXPECT_TRUE(env_.FullImage().files.empty());
   env_.SetCapacity(UINT64_MAX);
+  EXPECT_NE(Take(0), nullptr);
+}
+
+TEST_F(SegmentPreparerTest, AThreadThatCannotBeStartedIsReportedAndTriedAgain) {
+  {
+    const NoNewThreads none;
+    preparer_.Request(kSmall);
+    EXPECT_TRUE(absl::IsResourceExhausted(preparer_.Await({.good_bytes = kSmall})));
+    EXPECT_EQ(preparer_.TryTake(0), nullptr);
+    EXPECT_TRUE(env_.FullImage().files.empty());
+  }
   EXPECT_NE(Take(0), nullptr);
 }
 

@@ -46,8 +46,8 @@ class Wal {
 
   // Opens the log at `path`, making it if missing. InvalidArgument for options out of range,
   // NotFound, FailedPrecondition if it belongs to another store or is of a newer format, DataLoss
-  // for damage; nothing on disk was changed then. It takes no lock: one process at a time is the
-  // caller's business. Records that a mark says are whole are not looked at: Replay does.
+  // for damage; nothing on disk was changed then. ResourceExhausted without space, descriptors, or
+  // a thread for the flusher. It takes no lock: one process at a time is the caller's business. Records that a mark says are whole are not looked at: Replay does.
   static absl::StatusOr<std::unique_ptr<Wal>> Open(std::string path,
                                                    const WalOptions& options = {});
 

@@ -17,6 +17,7 @@
 #include "absl/time/time.h"
 #include "storage/fault_env.h"
 #include "storage/forwarding_env.h"
+#include "storage/no_new_threads.h"
 #include "storage/posix_env.h"
 #include "storage/status.h"
 #include "storage/temp_directory.h"
@@ -382,6 +383,26 @@ TEST(WalTest, CloseEndsWritingAndKeepsReading) {
   EXPECT_OK(wal->WaitForSeq(9));
   ExpectRecords(wal.get(), 0, 10);
   EXPECT_OK(wal->Close());
+}
+
+TEST(WalTest, WithoutAThreadForTheFlusherOpenIsRefusedAndTheRecordsStay) {
+  FaultEnv env;
+  {
+    const auto wal = OpenLog(kPath, SmallLog(&env));
+    AppendRecords(wal.get(), 0, 10);
+    ASSERT_OK(wal->Close());
+  }
+  {
+    const NoNewThreads none;
+    const absl::Status refused = Wal::Open(kPath, SmallLog(&env)).status();
+    EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
+    EXPECT_TRUE(absl::IsResourceExhausted(Wal::Open("/d/new", SmallLog(&env)).status()));
+  }
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  ExpectRecords(wal.get(), 0, 10);
+  AppendRecords(wal.get(), 10, 20);
+  ASSERT_OK(wal->Flush());
+  EXPECT_EQ(OpenLog("/d/new", SmallLog(&env))->next_seq(), 0u);
 }
 
 TEST(WalTest, OptionsOutOfRangeAreRefused) {
