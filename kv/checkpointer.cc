@@ -110,7 +110,10 @@ Checkpointer::Task Checkpointer::WaitForWork() {
     } else if (is_broken || frozen_ == 0) {
       work_.Wait(&mutex_);
     } else if (is_pausing_ && !retry_now_) {
-      if (!work_.WaitFor(&mutex_, pause_)) retry_now_ = true;
+      if (!work_.WaitFor(&mutex_, pause_)) {
+        retry_now_ = true;
+        pause_ = std::min(pause_ * 2, kLongestPause);
+      }
     } else {
       retry_now_ = false;
       is_pausing_ = false;
@@ -196,7 +199,6 @@ void Checkpointer::Record(const absl::Status& result) {
     last_error_ = absl::Status(result.code(), absl::StrCat("checkpoint: ", result.message()));
     if (absl::IsResourceExhausted(result)) {
       is_pausing_ = true;
-      pause_ = std::min(pause_ * 2, kLongestPause);
     } else {
       Break(result);
     }

@@ -5,9 +5,11 @@
 // memtable and with the new tree; drop the log below. A crash between any two steps is safe: redo
 // starts at the next_seq of the newest durable header.
 //
-// When there is no space, the memtable stays and the attempt is repeated after a pause; writes that
-// need its room get the error meanwhile. Any other error is final: nothing more is checkpointed and
-// writes are refused, until the store is opened again and recovers from the log, which keeps
+// When there is no space, the memtable stays and the attempt is repeated after a pause of 100 ms,
+// which grows to 500 ms from one to the next; writes that need its room get the error meanwhile. So
+// they work again half a second after there is space, and the time of an attempt, without anyone
+// doing anything; RetryNow shortens that. Any other error is final: nothing more is checkpointed
+// and writes are refused, until the store is opened again and recovers from the log, which keeps
 // everything that is not in the page store.
 //
 // When nothing is written for a while after a checkpoint, the page store's file is made shorter,
@@ -87,7 +89,7 @@ class Checkpointer {
   explicit Checkpointer(const Parts& parts);
 
   static constexpr std::chrono::milliseconds kFirstPause{100};
-  static constexpr std::chrono::milliseconds kLongestPause{5000};
+  static constexpr std::chrono::milliseconds kLongestPause{500};
 
   // Of a checkpoint, until the last change is merged.
   static constexpr double kMergeShare = 0.9;

@@ -162,6 +162,45 @@ TEST(DbLimitsTest, ACheckpointIsNotToldOfAnAttemptThatBeganBeforeThereWasSpace) 
   second.join();
 }
 
+// The pause between attempts must not grow until a disk that has had space for long still counts as
+// full.
+TEST(DbLimitsTest, WritesWorkAgainSoonAfterThereIsSpaceWithoutACheckpointBeingAskedFor) {
+  const std::string path = "/disk/store.emdb";
+  std::counting_semaphore failed_attempts(0);
+  FaultEnv env;
+  Options options = SmallOptions();
+  options.env = &env;
+  const auto db = Db::Open(options, path);
+  ASSERT_TRUE(db.ok()) << db.status();
+  FaultRule rule;
+  rule.matches = [&path](FileOp op, std::string_view at) {
+    return op == FileOp::kWrite && at == path;
+  };
+  rule.error_number = ENOSPC;
+  env.AddRule(rule);
+  env.SetObserver([&failed_attempts](const FaultEnv::TraceEntry& entry) {
+    if (!entry.ok) failed_attempts.release();
+  });
+  absl::Status refusal;
+  const int count = FillUp(db->get(), &refusal);
+  ASSERT_TRUE(absl::IsResourceExhausted(refusal)) << refusal;
+  for (int i = 0; i < 5; ++i) failed_attempts.acquire();
+  env.SetObserver(nullptr);
+  env.ClearRules();
+
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point start = Clock::now();
+  // Four times as long as it takes.
+  const Clock::time_point end = start + std::chrono::seconds(2);
+  absl::Status status = refusal;
+  while (!status.ok() && Clock::now() < end) {
+    std::this_thread::yield();
+    status = (*db)->Put("later", "1");
+  }
+  EXPECT_EQ(status, absl::OkStatus()) << "still, 2 seconds after there was space";
+  EXPECT_EQ(CheckRecords(**db, count), "");
+}
+
 // A file system of 12 MiB for this process only; false where that is not allowed.
 bool MountSmallFileSystem(const std::string& path) {
   return unshare(CLONE_NEWNS) == 0 &&
