@@ -145,6 +145,7 @@ absl::Status Wal::TruncateBefore(uint64_t seq) {
 }
 
 absl::Status Wal::ReadAll(std::string* out) {
+  out->clear();
   const LogSnapshot snapshot = impl_->Snapshot();
   return ReplaySnapshot(snapshot, snapshot.first_seq, [out](uint64_t, std::string_view record) {
     out->append(record);

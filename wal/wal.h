@@ -47,7 +47,8 @@ class Wal {
   // Opens the log at `path`, making it if missing. InvalidArgument for options out of range,
   // NotFound, FailedPrecondition if it belongs to another store or is of a newer format, DataLoss
   // for damage; nothing on disk was changed then. ResourceExhausted without space, descriptors, or
-  // a thread for the flusher. It takes no lock: one process at a time is the caller's business. Records that a mark says are whole are not looked at: Replay does.
+  // a thread for the flusher. It takes no lock: one process at a time is the caller's business.
+  // Records that a mark says are whole are not looked at: Replay does.
   static absl::StatusOr<std::unique_ptr<Wal>> Open(std::string path,
                                                    const WalOptions& options = {});
 
@@ -100,7 +101,8 @@ class Wal {
   // new one.
   absl::Status TruncateBefore(uint64_t seq);
 
-  // Appends the bytes of all records that are kept, one after another, to *out.
+  // Sets *out to the bytes of all records that are kept, one after another. On an error, to those
+  // in front of it.
   absl::Status ReadAll(std::string* out);
 
   // Calls `visit` for each appended record with a seq of at least `from_seq`, in order, up to the
