@@ -65,7 +65,11 @@ class Salvager {
     Options options;
     options.env = env_;
     options.error_if_exists = true;
-    EMDB_ASSIGN_OR_RETURN(const std::unique_ptr<Db> db, Db::Open(options, destination));
+    absl::StatusOr<std::unique_ptr<Db>> made = Db::Open(options, destination);
+    // Of the source nothing is there yet, so it is not this that is damaged.
+    if (absl::IsDataLoss(made.status())) return DestinationIsNotFree(destination);
+    EMDB_RETURN_IF_ERROR(made.status());
+    const std::unique_ptr<Db> db = *std::move(made);
     Collector collector(db.get());
     EMDB_RETURN_IF_ERROR(CopyPages(&collector));
     EMDB_RETURN_IF_ERROR(CopyLog(&collector, LogPart::kRest, &report_.lost));
@@ -120,6 +124,13 @@ class Salvager {
       log_.reset();
     }
     return absl::OkStatus();
+  }
+
+  static absl::Status DestinationIsNotFree(const std::string& destination) {
+    return absl::AlreadyExistsError(absl::StrCat(
+        destination, ": there is no store, but a log of one is left over, ",
+        Wal::PathFor(destination),
+        "*, and a new store is never made over it; salvage to a fresh name, or move it away"));
   }
 
   absl::Status NothingToRead() const {

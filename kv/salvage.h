@@ -39,9 +39,9 @@ struct SalvageReport {
 // `env` null: PosixEnv().
 //
 // NotFound if there is neither store nor log. DataLoss if there are files, but nothing in them can
-// be read: then nothing is made. AlreadyExists if there is a store at `destination`.
-// FailedPrecondition if the source is in use or of a newer format. After any other error the
-// destination is incomplete.
+// be read: then nothing is made. AlreadyExists if there is a store at `destination`, or the log of
+// one, which is left as it is. FailedPrecondition if the source is in use or of a newer format.
+// After any other error the destination is incomplete.
 absl::StatusOr<SalvageReport> Salvage(Env* env, const std::string& source,
                                       const std::string& destination);
 

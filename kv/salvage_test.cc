@@ -387,6 +387,21 @@ TEST(SalvageDestinationTest, AnExistingStoreIsLeftAlone) {
   EXPECT_TRUE(absl::IsAlreadyExists(Salvage(&env, kSource, kCopy).status()));
 }
 
+TEST(SalvageDestinationTest, ALeftOverLogIsNotTakenForDamageOfTheSource) {
+  FaultEnv env(OriginalFor(End::kClosed).image);
+  {
+    const auto db = Db::Open(SmallStore(&env), kCopy);
+    ASSERT_TRUE(db.ok()) << db.status();
+    ASSERT_TRUE((*db)->Put("key", "value").ok());
+  }
+  ASSERT_TRUE(env.Remove(kCopy).ok());
+  const DiskImage before = env.FullImage();
+  const absl::Status refused = Salvage(&env, kSource, kCopy).status();
+  EXPECT_TRUE(absl::IsAlreadyExists(refused)) << refused;
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("left over"));
+  EXPECT_TRUE(env.FullImage().files == before.files) << "it was touched";
+}
+
 std::string EndName(const testing::TestParamInfo<End>& info) {
   static constexpr const char* kNames[] = {"Closed", "Killed", "PowerCut"};
   return kNames[static_cast<int>(info.param)];

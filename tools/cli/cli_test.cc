@@ -265,6 +265,17 @@ TEST_F(CliTest, VerifyReportsAMissingLog) {
   EXPECT_THAT(outcome.out, StartsWith("pages: ok, "));
 }
 
+TEST_F(CliTest, VerifyReportsTheLogOfAnotherStore) {
+  LoadFruit();
+  const std::string other = store() + ".other";
+  Out({"put", other, "key", "value"});
+  ASSERT_TRUE(PosixEnv()->Rename(Wal::PathFor(other), Wal::PathFor(store())).ok());
+  const Outcome outcome = Run({"verify", "STORE"});
+  EXPECT_EQ(outcome.code, ExitCode::kCorruption) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("belongs to store "));
+  EXPECT_THAT(outcome.out, StartsWith("pages: ok, "));
+}
+
 TEST_F(CliTest, SalvageCopiesAWholeStore) {
   LoadFruit();
   Out({"checkpoint", "STORE"});
@@ -285,6 +296,18 @@ TEST_F(CliTest, SalvageTakesWhatIsLeftAndSaysWhatIsLost) {
   EXPECT_EQ(outcome.code, ExitCode::kSomeLost) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("lost: " + store() + ", offset "));
   EXPECT_EQ(Out({"get", copy, "date"}), "brown\n");
+}
+
+TEST_F(CliTest, SalvageAsksForAFreshNameWhereALogIsLeftOver) {
+  LoadFruit();
+  const std::string copy = store() + ".copy";
+  Out({"put", copy, "key", "value"});
+  ASSERT_TRUE(PosixEnv()->Remove(copy).ok());
+  const Outcome outcome = Run({"salvage", "STORE", copy});
+  EXPECT_EQ(outcome.code, ExitCode::kFailed) << "not 4, which says that nothing can be read";
+  EXPECT_THAT(outcome.err, HasSubstr(Wal::PathFor(copy)));
+  EXPECT_THAT(outcome.err, HasSubstr("left over"));
+  EXPECT_THAT(outcome.err, HasSubstr("fresh name"));
 }
 
 TEST_F(CliTest, SalvageOfNothingSaysSo) {

@@ -57,7 +57,8 @@ std::vector<Command> SalvageCommands() {
           "and which keys or log records stood there. Keys of these pieces may be missing in DEST, "
           "have an older value, or be back although they were deleted. Never writes to STORE. Exit "
           "code 0 if all is there, 5 if some is lost, 4 if nothing can be read.",
-      .positionals = {{.name = "DEST", .help = "the store to make; it must not exist"}},
+      .positionals = {{.name = "DEST",
+                       .help = "the store to make; neither it nor its log may exist"}},
       .examples = {"emdb salvage damaged.emdb rescued.emdb"}};
   return {{.syntax = salvage, .store_use = StoreUse::kFiles, .in_shell = false, .run = RunSalvage}};
 }

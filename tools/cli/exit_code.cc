@@ -26,7 +26,8 @@ std::string DescribeExitCodes() {
          "  0    done\n"
          "  1    a key that was asked for is not in the store\n"
          "  2    the command line, or a line of the input, is wrong\n"
-         "  3    I/O error, no space, no permission, no such store, or the store is in use\n"
+         "  3    I/O error, no space, no permission, no such store, or it is in use, or in the "
+         "way\n"
          "  4    corruption: bytes on disk cannot be right; salvage: nothing is readable\n"
          "  5    salvage: the rest was copied, but some was lost\n"
          "  141  whoever read the output stopped reading\n";

@@ -13,7 +13,8 @@ enum class ExitCode : int {
   kOk = 0,
   kNotFound = 1,      // a key that was asked for is not there
   kUsage = 2,         // the command line, or a line of the input, is wrong
-  kFailed = 3,        // I/O error, no space, no permission, no such store, or the store is in use
+  kFailed = 3,        // I/O error, no space, no permission, no such store, or it is in use, or in
+                      // the way
   kCorruption = 4,    // bytes on disk cannot be right
   kSomeLost = 5,      // salvage: a new store was made, and some of the old one is not in it
   kPipeClosed = 141,  // whoever read the output stopped; the code of a program ended by SIGPIPE

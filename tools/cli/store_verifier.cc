@@ -57,12 +57,25 @@ class BatchCounter {
   BatchJoiner joiner_;
 };
 
+// The log of the store `id`, if that is known.
+absl::StatusOr<std::unique_ptr<Wal>> OpenLogOf(Env* env, const std::string& store_path,
+                                               const std::optional<StoreId>& id) {
+  const std::string log_path = Wal::PathFor(store_path);
+  absl::StatusOr<std::unique_ptr<Wal>> log = OpenLog(env, log_path, id);
+  if (!id.has_value() || !absl::IsFailedPrecondition(log.status())) return log;
+  // Either it is of a newer format, or of another store: to an open a mistake of the user's, here
+  // something that is wrong with the files.
+  const absl::Status without_id = OpenLog(env, log_path, std::nullopt).status();
+  if (absl::IsFailedPrecondition(without_id)) return without_id;
+  return absl::DataLossError(log.status().message());
+}
+
 // `pages` is null if the store file cannot be opened.
 absl::Status VerifyLog(Env* env, const std::string& store_path, const PageStore* pages,
                        VerifyReport* report) {
   const std::optional<StoreId> id =
       pages == nullptr ? std::nullopt : std::optional<StoreId>(pages->store_id());
-  EMDB_ASSIGN_OR_RETURN(const std::unique_ptr<Wal> log, OpenLog(env, Wal::PathFor(store_path), id));
+  EMDB_ASSIGN_OR_RETURN(const std::unique_ptr<Wal> log, OpenLogOf(env, store_path, id));
   if (pages != nullptr) EMDB_RETURN_IF_ERROR(CheckLogReaches(*log, *pages));
   report->log_first_seq = log->first_seq();
   report->log_next_seq = log->next_seq();
