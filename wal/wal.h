@@ -88,7 +88,8 @@ class Wal {
   // Everything appended before the call is durable on return.
   absl::Status Flush();
 
-  // Empties the log; the next record gets `first_seq`, which is durable before the call returns. No
+  // Empties the log; the next record gets `first_seq`, which is durable before the call returns. A
+  // seq takes 7 bytes on disk: above 2^56 - 1 it is InvalidArgument, and nothing has changed. No
   // other call may run at the same time.
   absl::Status Truncate(uint64_t first_seq = 0);
 
