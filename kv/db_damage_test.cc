@@ -161,8 +161,7 @@ class SubjectBuilder {
     std::vector<Damage::Range> place;
     for (; traced_ < trace.size(); ++traced_) {
       const FaultEnv::TraceEntry& entry = trace[traced_];
-      const bool is_write = entry.op == FileOp::kWrite || entry.op == FileOp::kWriteDurable;
-      if (!is_write || !IsLog(entry.path)) continue;
+      if (entry.op != FileOp::kWrite || !IsLog(entry.path)) continue;
       // To the active segment, that is, whatever its file was called when it was opened. A group
       // begins where the witness that ends the group before is hit: what is behind it is cut too.
       place.push_back(

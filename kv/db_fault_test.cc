@@ -173,7 +173,6 @@ TEST_F(DbFaultTest, ACheckpointWithoutSpaceIsTriedAgain) {
 TEST_F(DbFaultTest, AFailedSyncOfTheStoreRefusesWritesAndKeepsReading) {
   ASSERT_TRUE(db_->Put("key", "1", {.sync = true}).ok());
   Fail(FileOp::kSyncData, /*on_log=*/false, /*count=*/1);
-  Fail(FileOp::kWriteDurable, /*on_log=*/false, /*count=*/1);
   EXPECT_FALSE(db_->Checkpoint().ok());
   const absl::Status refused = db_->Put("key2", "2");
   EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition) << refused;

@@ -142,14 +142,14 @@ bool IsLog(std::string_view path) { return path.find(".wal") != std::string_view
 
 TEST(DbSimulationTest, LogThatIsNeverSyncedIsNoticed) {
   EXPECT_GT(SeedsToNotice([](FileOp op, std::string_view path) {
-              return IsLog(path) && (op == FileOp::kSyncData || op == FileOp::kWriteDurable);
+              return IsLog(path) && op == FileOp::kSyncData;
             }),
             0u);
 }
 
 TEST(DbSimulationTest, StoreThatIsNeverSyncedIsNoticed) {
   EXPECT_GT(SeedsToNotice([](FileOp op, std::string_view path) {
-              return !IsLog(path) && (op == FileOp::kSyncData || op == FileOp::kWriteDurable);
+              return !IsLog(path) && op == FileOp::kSyncData;
             }),
             0u);
 }

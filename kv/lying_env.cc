@@ -19,10 +19,6 @@ class LyingFile final : public ForwardingFile {
     if (lie_(FileOp::kWrite, path())) return absl::OkStatus();
     return ForwardingFile::WriteAt(offset, data);
   }
-  absl::Status WriteAtDurable(uint64_t offset, std::string_view data) override {
-    if (lie_(FileOp::kWriteDurable, path())) return ForwardingFile::WriteAt(offset, data);
-    return ForwardingFile::WriteAtDurable(offset, data);
-  }
   absl::Status SyncData() override {
     if (lie_(FileOp::kSyncData, path())) return absl::OkStatus();
     return ForwardingFile::SyncData();

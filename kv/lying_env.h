@@ -1,8 +1,7 @@
 // LyingEnv: an Env in front of another one that says OK to chosen operations without doing them. A
 // test that finds nothing wrong with a database on a lying disk proves nothing.
 //
-// It can lie about kWrite, kWriteDurable (writes, but not durably), kSyncData, kTruncate,
-// kSyncDirectory and kRemove.
+// It can lie about kWrite, kSyncData, kTruncate, kSyncDirectory and kRemove.
 
 #ifndef EMDB_KV_LYING_ENV_H_
 #define EMDB_KV_LYING_ENV_H_

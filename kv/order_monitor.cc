@@ -26,13 +26,6 @@ class MonitoredStore final : public ForwardingFile {
     monitor_->AfterWrite(offset, data, status.ok());
     return status;
   }
-  // Taken for a write that nothing has synced: stricter than what it is.
-  absl::Status WriteAtDurable(uint64_t offset, std::string_view data) override {
-    monitor_->BeforeWrite(offset, data);
-    absl::Status status = ForwardingFile::WriteAtDurable(offset, data);
-    monitor_->AfterWrite(offset, data, status.ok());
-    return status;
-  }
   absl::Status SyncData() override {
     const uint64_t began_at = monitor_->BeforeSync();
     absl::Status status = ForwardingFile::SyncData();

@@ -91,11 +91,10 @@ class Simulator {
   }
 
   void PlanFault() {
-    static constexpr FileOp kOps[] = {FileOp::kOpen,     FileOp::kCreate,        FileOp::kRead,
-                                      FileOp::kWrite,    FileOp::kWriteDurable,  FileOp::kSyncData,
-                                      FileOp::kTruncate, FileOp::kReserve,       FileOp::kRename,
-                                      FileOp::kRemove,   FileOp::kSyncDirectory, FileOp::kMapRing,
-                                      FileOp::kList};
+    static constexpr FileOp kOps[] = {FileOp::kOpen,          FileOp::kCreate,   FileOp::kRead,
+                                      FileOp::kWrite,         FileOp::kSyncData, FileOp::kTruncate,
+                                      FileOp::kReserve,       FileOp::kRename,   FileOp::kRemove,
+                                      FileOp::kSyncDirectory, FileOp::kMapRing,  FileOp::kList};
     const FileOp op = kOps[Below(std::size(kOps))];
     FaultRule rule;
     rule.matches = [op](FileOp candidate, std::string_view) { return candidate == op; };

@@ -253,7 +253,6 @@ absl::StatusOr<std::vector<PageSalvager::Stray>> PageSalvager::FindStrays() {
 
 absl::StatusOr<uint64_t> PageSalvager::ReadStrays(Visitor visit) {
   if (!inner_page_is_lost_ && !slot_is_lost_) return 0;
-  reads_strays_ = true;
   EMDB_ASSIGN_OR_RETURN(const std::vector<Stray> strays, FindStrays());
   AlignedBuffer page(file_->page_size());
   uint64_t pages = 0;

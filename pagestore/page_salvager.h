@@ -55,8 +55,6 @@ class PageSalvager {
   const StoreId& store_id() const { return header_.store_id; }
   // Every log record below it is in the tree; 0 without a header.
   uint64_t next_seq() const { return header_.next_seq; }
-  // A header slot is lost, and it may have held the newest state.
-  bool slot_is_lost() const { return slot_is_lost_; }
 
   // Calls `visit` for each record of the tree, in order; an error of it ends the call. To be called
   // once, first.
@@ -114,13 +112,12 @@ class PageSalvager {
   std::unique_ptr<PageFile> file_;
   StoreHeader header_;  // without one: page size and store id only
   bool has_header_ = false;
-  bool slot_is_lost_ = false;
+  bool slot_is_lost_ = false;  // it may have held the newest state
   bool inner_page_is_lost_ = false;
   uint64_t pages_ = 0;  // of the file
   std::vector<bool> reached_;
   // What the slices of the node that is being read say and its leaves have not come to yet.
   std::map<std::string, Change> overlay_;
-  bool reads_strays_ = false;
   std::vector<KeyRange> lost_ranges_;  // of the tree, in order
   std::vector<LostPiece> lost_;
   std::optional<FreeMap> map_;

@@ -67,11 +67,6 @@ std::string DirectoryOf(std::string_view path);
 // The part of `path` behind the last '/'.
 std::string_view FileNameOf(std::string_view path);
 
-// Reserves [offset, offset + size) of `file` and writes zeros there in pieces of 1 MiB, so that
-// later overwrites change no file-system metadata. Not synced. `offset` and `size` are multiples of
-// kDirectAlignment.
-absl::Status Preallocate(File* file, uint64_t offset, uint64_t size);
-
 // Reads exactly `size` bytes; DataLoss naming what was there if the file ends before.
 absl::Status ReadFully(const File& file, uint64_t offset, size_t size, char* buffer);
 

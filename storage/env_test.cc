@@ -69,7 +69,7 @@ INSTANTIATE_TEST_SUITE_P(
 TEST_P(EnvTest, WhatIsWrittenIsRead) {
   const std::unique_ptr<File> file = Open("f");
   ASSERT_TRUE(file->WriteAt(0, "hello").ok());
-  ASSERT_TRUE(file->WriteAtDurable(5, " world").ok());
+  ASSERT_TRUE(file->WriteAt(5, " world").ok());
   ASSERT_TRUE(file->WriteAt(0, "J").ok());
   ASSERT_TRUE(file->WriteAt(3, "").ok());
   EXPECT_EQ(Contents(*file), "Jello world");
@@ -118,16 +118,6 @@ TEST_P(EnvTest, ReserveLengthensAndKeepsWhatIsThere) {
   EXPECT_EQ(file->Size().value(), 5000u);
 }
 
-TEST_P(EnvTest, PreallocateWritesZeros) {
-  constexpr uint64_t kSize = (5 << 20) + kDirectAlignment;
-  const std::unique_ptr<File> file = Open("f");
-  ASSERT_TRUE(file->WriteAt(0, std::string(3 * kDirectAlignment, 'x')).ok());
-  ASSERT_TRUE(Preallocate(file.get(), kDirectAlignment, kSize).ok());
-  const std::string contents = Contents(*file);
-  EXPECT_EQ(contents.substr(0, kDirectAlignment), std::string(kDirectAlignment, 'x'));
-  EXPECT_EQ(contents.substr(kDirectAlignment), std::string(kSize, '\0'));
-}
-
 TEST_P(EnvTest, OpenMakesAFileOnlyWhenAsked) {
   EXPECT_TRUE(absl::IsNotFound(env()->OpenFile(Path("f"), {.write = true}).status()));
   EXPECT_TRUE(absl::IsInvalidArgument(env()->OpenFile(Path("f"), {.create = true}).status()));
@@ -150,7 +140,6 @@ TEST_P(EnvTest, AFileOpenedForReadingRefusesWrites) {
   ASSERT_TRUE(Open("f")->WriteAt(0, "abc").ok());
   const std::unique_ptr<File> file = Open("f", kReadOnly);
   EXPECT_FALSE(file->WriteAt(0, "x").ok());
-  EXPECT_FALSE(file->WriteAtDurable(0, "x").ok());
   EXPECT_FALSE(file->Truncate(0).ok());
   EXPECT_FALSE(file->Reserve(0, 4096).ok());
   EXPECT_EQ(Contents(*file), "abc");

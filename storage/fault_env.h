@@ -2,7 +2,7 @@
 // can show every state that a crash may leave, and it can make any operation fail.
 //
 // The disk it models, and nothing kinder:
-//  1. Bytes are durable after SyncData of their file (or WriteAtDurable) returned OK; a file's
+//  1. Bytes are durable after SyncData of their file returned OK; a file's
 //  name, a rename and a
 //     removal after Directory::Sync of their directory. A synced file whose name is not durable can
 //     be lost whole.

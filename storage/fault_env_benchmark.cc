@@ -18,7 +18,7 @@ void BM_CrashImageAndReopen(benchmark::State& state) {
   const std::unique_ptr<File> store = *env.OpenFile("s", {.write = true, .create = true});
   const std::unique_ptr<File> log = *env.OpenFile("l", {.write = true, .create = true});
   EMDB_CHECK(store->WriteAt(0, std::string(size, 's')).ok() && store->SyncData().ok());
-  EMDB_CHECK(Preallocate(log.get(), 0, size).ok() && log->SyncData().ok());
+  EMDB_CHECK(log->WriteAt(0, std::string(size, '\0')).ok() && log->SyncData().ok());
   EMDB_CHECK(log->WriteAt(0, std::string(8192, 'l')).ok());
   EMDB_CHECK((*env.OpenDirectory("."))->Sync().ok());
   RandomChooser chooser(1);

@@ -103,32 +103,6 @@ TEST(FaultEnvTest, ASectorIsFoundAsAnyOneWriteLeftIt) {
   EXPECT_EQ(AllCrashes(env), (States{"f=.... ", "f=a... ", "f=a.b. "}));
 }
 
-TEST(FaultEnvTest, ADurableWriteIsDurableAndOthersAreNot) {
-  FaultEnv env;
-  const std::unique_ptr<File> file = MakeDurable(&env, "f", std::string(2 * kSector, '.'));
-  ASSERT_TRUE(file->WriteAt(kSector, "unsynced").ok());
-  ASSERT_TRUE(file->WriteAtDurable(0, "durable").ok());
-  for (const std::string& state : AllCrashes(env)) {
-    EXPECT_EQ(state.substr(2, 8), "durable.");
-    EXPECT_TRUE(state.substr(2 + kSector, 8) == "unsynced" || state[2 + kSector] == '.');
-  }
-  EXPECT_EQ(AllCrashes(env).size(), 2u);
-}
-
-TEST(FaultEnvTest, ADurableWriteMakesASizeDurableThatHoldsIt) {
-  FaultEnv env;
-  const std::unique_ptr<File> file = MakeDurable(&env, "f", "");
-  ASSERT_TRUE(file->WriteAt(0, "ab").ok());
-  ASSERT_TRUE(file->WriteAtDurable(2, "cd").ok());
-  EXPECT_EQ(AllCrashes(env), (States{"f=abcd "}));
-  ASSERT_TRUE(file->WriteAt(4, "e").ok());
-  ASSERT_TRUE(file->WriteAtDurable(0, "A").ok());
-  // The end of the sector and its size are still in the balance.
-  EXPECT_EQ(AllCrashes(env), (States{"f=Abcd ", std::string("f=Abcd\0 ", 8), "f=Abcde "}));
-  ASSERT_TRUE(file->SyncData().ok());
-  EXPECT_EQ(AllCrashes(env), (States{"f=Abcde "}));
-}
-
 TEST(FaultEnvTest, ATruncationIsLostOrKept) {
   FaultEnv env;
   const std::unique_ptr<File> file = MakeDurable(&env, "f", "abc");
@@ -426,15 +400,11 @@ TEST(FaultEnvTest, SyncedContentsAreTheContents) {
     for (int i = 0; i < 100; ++i) {
       const uint64_t offset = random() % 5000;
       const std::string data(1 + random() % 2000, static_cast<char>('a' + i % 26));
-      switch (random() % 5) {
+      switch (random() % 4) {
         case 0:
           ASSERT_TRUE(file->Truncate(offset).ok());
           break;
-        case 1:
-          ASSERT_TRUE(file->WriteAtDurable(offset, data).ok());
-          EXPECT_EQ(env.SyncedImage().files.at("f").Read(offset, data.size()), data);
-          break;
-        case 2: {
+        case 1: {
           ASSERT_TRUE(file->SyncData().ok());
           EXPECT_EQ(ToText(env.SyncedImage()), ToText(env.FullImage()));
           RandomChooser chooser(random());

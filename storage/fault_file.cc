@@ -20,11 +20,24 @@ absl::StatusOr<size_t> FaultFile::ReadAt(uint64_t offset, size_t size, char* buf
 }
 
 absl::Status FaultFile::WriteAt(uint64_t offset, std::string_view data) {
-  return Write(Entry(FileOp::kWrite, offset, data.size()), data);
-}
-
-absl::Status FaultFile::WriteAtDurable(uint64_t offset, std::string_view data) {
-  return Write(Entry(FileOp::kWriteDurable, offset, data.size()), data);
+  const auto write = [&](FaultDisk::State* state) {
+    EMDB_RETURN_IF_ERROR(CheckChange("write", offset, data.size()));
+    EMDB_RETURN_IF_ERROR(CheckAligned("write", offset, data));
+    const uint64_t end = offset + data.size();
+    const uint64_t growth = end - std::min(end, inode_->size());
+    const uint64_t free = state->Free();
+    if (growth > free) {
+      const uint64_t too_much = std::min<uint64_t>(growth - free, data.size());
+      WriteFirstSectors(offset, data, data.size() - too_much);
+      return IoError(ENOSPC, "write", path());
+    }
+    inode_->Write(offset, data);
+    return absl::OkStatus();
+  };
+  return disk_->Run(Entry(FileOp::kWrite, offset, data.size()), write, [&](const FaultRule& rule) {
+    const bool possible = CheckChange("write", offset, data.size()).ok();
+    if (rule.short_write && possible) WriteFirstSectors(offset, data, data.size() / 2);
+  });
 }
 
 absl::Status FaultFile::SyncData() {
@@ -74,32 +87,6 @@ absl::Status FaultFile::Close() {
 
 TraceEntry FaultFile::Entry(FileOp op, uint64_t offset, uint64_t size) const {
   return {.op = op, .path = path(), .offset = offset, .size = size};
-}
-
-absl::Status FaultFile::Write(const TraceEntry& entry, std::string_view data) {
-  const auto write = [&](FaultDisk::State* state) {
-    const std::string_view operation = FileOpName(entry.op);
-    EMDB_RETURN_IF_ERROR(CheckChange(operation, entry.offset, data.size()));
-    EMDB_RETURN_IF_ERROR(CheckAligned(operation, entry.offset, data));
-    const uint64_t end = entry.offset + data.size();
-    const uint64_t growth = end - std::min(end, inode_->size());
-    const uint64_t free = state->Free();
-    if (growth > free) {
-      const uint64_t too_much = std::min<uint64_t>(growth - free, data.size());
-      WriteFirstSectors(entry.offset, data, data.size() - too_much);
-      return IoError(ENOSPC, operation, path());
-    }
-    if (entry.op == FileOp::kWriteDurable) {
-      inode_->WriteDurable(entry.offset, data);
-    } else {
-      inode_->Write(entry.offset, data);
-    }
-    return absl::OkStatus();
-  };
-  return disk_->Run(entry, write, [&](const FaultRule& rule) {
-    const bool possible = CheckChange("write", entry.offset, data.size()).ok();
-    if (rule.short_write && possible) WriteFirstSectors(entry.offset, data, data.size() / 2);
-  });
 }
 
 void FaultFile::WriteFirstSectors(uint64_t offset, std::string_view data, uint64_t size) {

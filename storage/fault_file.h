@@ -32,7 +32,6 @@ class FaultFile final : public File {
 
   absl::StatusOr<size_t> ReadAt(uint64_t offset, size_t size, char* buffer) const override;
   absl::Status WriteAt(uint64_t offset, std::string_view data) override;
-  absl::Status WriteAtDurable(uint64_t offset, std::string_view data) override;
   absl::Status SyncData() override;
   absl::StatusOr<uint64_t> Size() const override;
   absl::Status Truncate(uint64_t size) override;
@@ -41,7 +40,6 @@ class FaultFile final : public File {
 
  private:
   TraceEntry Entry(FileOp op, uint64_t offset, uint64_t size) const;
-  absl::Status Write(const TraceEntry& entry, std::string_view data);
   // Writes what `data` has within whole sectors of its first `size` bytes.
   void WriteFirstSectors(uint64_t offset, std::string_view data, uint64_t size);
 

@@ -38,10 +38,6 @@ class File {
   // written.
   virtual absl::Status WriteAt(uint64_t offset, std::string_view data) = 0;
 
-  // WriteAt, and `data` is durable on return, as after SyncData (pwritev2 with RWF_DSYNC). An error
-  // says nothing of what reached the disk and is to be treated like a failed sync.
-  virtual absl::Status WriteAtDurable(uint64_t offset, std::string_view data) = 0;
-
   // Durable on return: all written bytes and what is needed to read them back (fdatasync). After an
   // error the kernel may have dropped the dirty pages: the caller must not call it again and
   // believe an OK.

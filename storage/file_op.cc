@@ -12,8 +12,6 @@ std::string_view FileOpName(FileOp op) {
       return "read";
     case FileOp::kWrite:
       return "write";
-    case FileOp::kWriteDurable:
-      return "durable write";
     case FileOp::kSyncData:
       return "fdatasync";
     case FileOp::kTruncate:

@@ -12,7 +12,6 @@ enum class FileOp {
   kCreate,
   kRead,
   kWrite,
-  kWriteDurable,
   kSyncData,
   kTruncate,
   kReserve,

@@ -27,9 +27,6 @@ class ForwardingFile : public File {
   absl::Status WriteAt(uint64_t offset, std::string_view data) override {
     return base_->WriteAt(offset, data);
   }
-  absl::Status WriteAtDurable(uint64_t offset, std::string_view data) override {
-    return base_->WriteAtDurable(offset, data);
-  }
   absl::Status SyncData() override { return base_->SyncData(); }
   absl::StatusOr<uint64_t> Size() const override { return base_->Size(); }
   absl::Status Truncate(uint64_t size) override { return base_->Truncate(size); }

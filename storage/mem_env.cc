@@ -42,10 +42,6 @@ class MemFile final : public File {
     return absl::OkStatus();
   }
 
-  absl::Status WriteAtDurable(uint64_t offset, std::string_view data) override {
-    return WriteAt(offset, data);
-  }
-
   absl::Status SyncData() override {
     return node_ == nullptr ? IoError(EBADF, "fdatasync", path()) : absl::OkStatus();
   }

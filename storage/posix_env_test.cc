@@ -95,7 +95,7 @@ TEST_F(PosixEnvTest, DirectFilesReadAndWriteAlignedBlocks) {
   std::memset(out.data(), 'd', out.size());
   const std::string_view data(out.data(), out.size());
   ASSERT_TRUE(file.WriteAt(kDirectAlignment, data).ok());
-  ASSERT_TRUE(file.WriteAtDurable(0, data.substr(0, kDirectAlignment)).ok());
+  ASSERT_TRUE(file.WriteAt(0, data.substr(0, kDirectAlignment)).ok());
   ASSERT_TRUE(file.SyncData().ok());
 
   const AlignedBuffer in(8 * kDirectAlignment);

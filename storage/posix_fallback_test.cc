@@ -63,38 +63,6 @@ std::string Contents(const File& file) {
   return ReadFully(file, 0, contents.size(), contents.data()).ok() ? contents : "unreadable";
 }
 
-TEST(PosixFallbackTest, DurableWritesWithoutDsyncAreWrittenAndSynced) {
-  const TempDirectory directory;
-  for (const uint16_t error_number : {EOPNOTSUPP, ENOSYS}) {
-    ExpectWorksWithout(SYS_pwritev2, error_number, [&] {
-      const std::unique_ptr<File> file = *PosixEnv()->OpenFile(directory.Path("f"), kCreate);
-      for (const char* data : {"one", "two"}) {
-        if (!file->WriteAtDurable(0, data).ok()) return 1;
-        if (Contents(*file) != data) return 2;
-      }
-      return 0;
-    });
-  }
-}
-
-TEST(PosixFallbackTest, AFailedSyncOfADurableWriteShows) {
-  const TempDirectory directory;
-  ExpectWorksWithout(SYS_pwritev2, EOPNOTSUPP, [&] {
-    const std::unique_ptr<File> file = *PosixEnv()->OpenFile(directory.Path("f"), kCreate);
-    if (!MakeSystemCallFail(SYS_fdatasync, EIO)) return kNoFilters;
-    return absl::IsUnavailable(file->WriteAtDurable(0, "data")) ? 0 : 1;
-  });
-}
-
-TEST(PosixFallbackTest, AFailedDurableWriteIsNotTriedInAnotherWay) {
-  const TempDirectory directory;
-  ExpectWorksWithout(SYS_pwritev2, EIO, [&] {
-    const std::unique_ptr<File> file = *PosixEnv()->OpenFile(directory.Path("f"), kCreate);
-    if (!absl::IsUnavailable(file->WriteAtDurable(0, "data"))) return 1;
-    return file->Size().value() == 0 ? 0 : 2;
-  });
-}
-
 TEST(PosixFallbackTest, ReserveWithoutFallocateWritesZerosBehindTheEndOnly) {
   const TempDirectory directory;
   constexpr uint64_t kSize = (3 << 20) + 4096;

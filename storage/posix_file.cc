@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/types.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -29,31 +28,17 @@ auto RetryOnInterrupt(Call call) {
   return result;
 }
 
-// Writes all of `data`; `write_some(data, offset)` writes a part of it and returns its length, or
-// -1 and errno. Returns 0 or an error number.
-template <typename WriteSome>
-int WriteAll(uint64_t offset, std::string_view data, WriteSome write_some) {
+// Writes all of `data`. Returns 0 or an error number.
+int WriteFully(int fd, uint64_t offset, std::string_view data) {
   while (!data.empty()) {
-    const ssize_t written = RetryOnInterrupt([&] { return write_some(data, offset); });
+    const ssize_t written = RetryOnInterrupt(
+        [&] { return ::pwrite(fd, data.data(), data.size(), static_cast<off_t>(offset)); });
     if (written < 0) return errno;
     if (written == 0) return EIO;
     data.remove_prefix(static_cast<size_t>(written));
     offset += static_cast<uint64_t>(written);
   }
   return 0;
-}
-
-int WriteBuffered(int fd, uint64_t offset, std::string_view data) {
-  return WriteAll(offset, data, [fd](std::string_view rest, uint64_t at) {
-    return ::pwrite(fd, rest.data(), rest.size(), static_cast<off_t>(at));
-  });
-}
-
-int WriteDurable(int fd, uint64_t offset, std::string_view data) {
-  return WriteAll(offset, data, [fd](std::string_view rest, uint64_t at) {
-    const iovec piece = {const_cast<char*>(rest.data()), rest.size()};
-    return ::pwritev2(fd, &piece, 1, static_cast<off_t>(at), RWF_DSYNC);
-  });
 }
 
 absl::StatusOr<uint64_t> SizeOf(int fd, const std::string& path) {
@@ -86,7 +71,7 @@ absl::Status ExtendWithZeros(int fd, const std::string& path, uint64_t end) {
   std::memset(zeros.data(), 0, zeros.size());
   while (offset < end) {
     const size_t piece = static_cast<size_t>(std::min<uint64_t>(end - offset, zeros.size()));
-    const int error = WriteBuffered(fd, offset, std::string_view(zeros.data(), piece));
+    const int error = WriteFully(fd, offset, std::string_view(zeros.data(), piece));
     if (error != 0) return IoError(error, "reserve by writing zeros", path);
     offset += piece;
   }
@@ -152,20 +137,8 @@ absl::StatusOr<size_t> PosixFile::ReadAt(uint64_t offset, size_t size, char* buf
 }
 
 absl::Status PosixFile::WriteAt(uint64_t offset, std::string_view data) {
-  const int error = WriteBuffered(fd_.get(), offset, data);
+  const int error = WriteFully(fd_.get(), offset, data);
   return error == 0 ? absl::OkStatus() : IoError(error, "write", path());
-}
-
-absl::Status PosixFile::WriteAtDurable(uint64_t offset, std::string_view data) {
-  // Relaxed: threads that see the old value only ask the kernel once more.
-  if (has_durable_write_.load(std::memory_order_relaxed)) {
-    const int error = WriteDurable(fd_.get(), offset, data);
-    if (error == 0) return absl::OkStatus();
-    if (error != EOPNOTSUPP && error != ENOSYS) return IoError(error, "durable write", path());
-    has_durable_write_.store(false, std::memory_order_relaxed);
-  }
-  EMDB_RETURN_IF_ERROR(WriteAt(offset, data));
-  return SyncData();
 }
 
 absl::Status PosixFile::SyncData() {

@@ -3,7 +3,6 @@
 #ifndef EMDB_STORAGE_POSIX_FILE_H_
 #define EMDB_STORAGE_POSIX_FILE_H_
 
-#include <atomic>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -31,7 +30,6 @@ class PosixFile final : public File {
 
   absl::StatusOr<size_t> ReadAt(uint64_t offset, size_t size, char* buffer) const override;
   absl::Status WriteAt(uint64_t offset, std::string_view data) override;
-  absl::Status WriteAtDurable(uint64_t offset, std::string_view data) override;
   absl::Status SyncData() override;
   absl::StatusOr<uint64_t> Size() const override;
   absl::Status Truncate(uint64_t size) override;
@@ -44,8 +42,6 @@ class PosixFile final : public File {
 
   FileDescriptor fd_;
   const bool direct_;
-  // False once the file system has refused RWF_DSYNC.
-  std::atomic<bool> has_durable_write_{true};
 };
 
 class PosixDirectory final : public Directory {

@@ -1,6 +1,5 @@
 #include "storage/volatile_file.h"
 
-#include <algorithm>
 #include <set>
 #include <string>
 
@@ -11,35 +10,6 @@ void VolatileFile::Write(uint64_t offset, std::string_view data) {
   current_.Write(offset, data);
   RecordSectors(offset, data.size());
   RecordSize();
-}
-
-void VolatileFile::WriteDurable(uint64_t offset, std::string_view data) {
-  if (data.empty()) return;
-  Write(offset, data);
-  const uint64_t end = offset + data.size();
-
-  // The oldest size that holds the data is durable now; younger ones may still be lost.
-  std::vector<uint64_t>& sizes = unsynced_sizes_;
-  if (durable_.size() < end) {
-    const auto first = std::find_if(sizes.begin(), sizes.end(),
-                                    [end](uint64_t candidate) { return candidate >= end; });
-    durable_.Resize(*first);
-    sizes.erase(sizes.begin(), first + 1);
-  }
-  std::erase_if(sizes, [end](uint64_t candidate) { return candidate < end; });
-
-  const uint64_t begin_sector = offset / kSectorBytes;
-  const uint64_t end_sector = (end + kSectorBytes - 1) / kSectorBytes;
-  const uint64_t begin = begin_sector * kSectorBytes;
-  std::string sectors((end_sector - begin_sector) * kSectorBytes, '\0');
-  sectors.resize(current_.Read(begin, sectors.size(), sectors.data()));
-  const uint64_t size = durable_.size();
-  durable_.Write(begin, sectors);
-  durable_.Resize(size);
-  unsynced_sectors_.erase(unsynced_sectors_.lower_bound(begin_sector),
-                          unsynced_sectors_.lower_bound(end_sector));
-  // What the last sector has behind the durable size is still in the balance.
-  RecordSectors(begin, sectors.size());
 }
 
 void VolatileFile::Resize(uint64_t size) {

@@ -35,8 +35,6 @@ class VolatileFile {
   }
 
   void Write(uint64_t offset, std::string_view data);
-  // The sectors of `data` are durable, and a size that holds them.
-  void WriteDurable(uint64_t offset, std::string_view data);
   void Resize(uint64_t size);
   absl::StatusOr<std::unique_ptr<RingMapping>> Map(std::string_view path, size_t size);
 

@@ -14,7 +14,7 @@ struct WalStats {
   uint64_t records_appended = 0;
   uint64_t bytes_appended = 0;  // of records, without frames
   uint64_t bytes_written = 0;   // to segments, with frames, padding and rewritten blocks
-  uint64_t syncs = 0;           // fdatasyncs and durable writes of segments
+  uint64_t syncs = 0;           // fdatasyncs of segments
   uint64_t groups = 0;          // that made at least one record durable
   uint64_t records_synced = 0;
   LatencyHistogram sync_latency;  // of all of them
