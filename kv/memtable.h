@@ -7,13 +7,11 @@
 //
 // Invariants:
 //  1. The versions of a key are chained in the order they were added; their seqs never ascend along
-//  the chain.
+//     the chain.
 //  2. Nodes are only added, and split to the right: a reader that holds a leaf finds what was to
-//  the right of it
-//     behind its `next`, whatever happens meanwhile.
+//     the right of it behind its `next`, whatever happens meanwhile.
 //  3. Every inner node that the writer has passed on its way down had room for one more entry, so a
-//  split changes
-//     one node and its parent.
+//     split changes one node and its parent.
 
 #ifndef EMDB_KV_MEMTABLE_H_
 #define EMDB_KV_MEMTABLE_H_

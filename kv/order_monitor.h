@@ -3,11 +3,9 @@
 //
 //  1. A header is written to the store only when each page that it reaches has been synced.
 //  2. A sealed log segment is removed or renamed away, and an active one replaced, only when a
-//  header
-//     whose next_seq is behind its last record is durable.
+//     header whose next_seq is behind its last record is durable.
 //  3. No page is overwritten or cut off that is reached by a header that counts after a power cut,
-//  or
-//     may, or by one that was pinned.
+//     or may count then, or by one that was pinned.
 //
 // That nothing is acknowledged before it is durable is not seen here; the models see it
 // (TESTING.md).

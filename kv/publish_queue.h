@@ -11,11 +11,11 @@
 //
 // Invariants:
 //  1. Everything below visible_seq is in a memtable, durable if it asked to be, or void because it
-//  failed.
+//     failed.
 //  2. visible_seq never goes back.
 //  3. Once a sync has failed only what is durable or void is passed. So nothing is acknowledged
-//  after it, a write that asked for no sync included; each thread makes its own write void. A
-//  failed write of the log is tried again by it and is nobody's failure but its waiter's.
+//     after it, a write that asked for no sync included; each thread makes its own write void. A
+//     failed write of the log is tried again by it and is nobody's failure but its waiter's.
 
 #ifndef EMDB_KV_PUBLISH_QUEUE_H_
 #define EMDB_KV_PUBLISH_QUEUE_H_

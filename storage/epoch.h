@@ -2,8 +2,8 @@
 // when no reader can still see what they took away. Readers write to a cache line of their own
 // thread only.
 //
-//   EpochGuard guard(&epoch);            // reader: what it loads from shared pointers stays valid
-//   until the end Version* v = current.load(acquire);
+//   EpochGuard guard(&epoch);            // reader: until the end of its scope stays valid
+//   Version* v = current.load(acquire);  // what it loads from shared pointers
 //
 //   current.store(next, release);        // writer: take it out of reach first,
 //   epoch.Retire([old] { delete old; }); // then have it destroyed when no reader can see it.
@@ -17,7 +17,7 @@
 //  1. A slot holds 0 when its thread is outside, else the global epoch its outermost guard saw.
 //  2. An object retired in epoch e is destroyed only when every slot holds 0 or a number above e.
 //  3. Destroy callbacks run under no lock of this class: they may retire again, and take locks of
-//  their own.
+//     their own.
 
 #ifndef EMDB_STORAGE_EPOCH_H_
 #define EMDB_STORAGE_EPOCH_H_

@@ -2,26 +2,22 @@
 // can show every state that a crash may leave, and it can make any operation fail.
 //
 // The disk it models, and nothing kinder:
-//  1. Bytes are durable after SyncData of their file returned OK; a file's
-//  name, a rename and a
-//     removal after Directory::Sync of their directory. A synced file whose name is not durable can
-//     be lost whole.
+//  1. The bytes of a file are durable when SyncData of it has returned OK; the name of a file, a
+//     rename and a removal when Directory::Sync of their directory has. A synced file whose name is
+//     not durable can be lost whole.
 //  2. Each 512-byte sector that has unsynced writes is found after a power cut as it was durable,
-//  or as any one of
-//     those writes left it, whatever the other sectors are; it is never mixed. The size of the file
-//     is found as it was durable or as any unsynced change left it; what has a size and no data
-//     reads as zeros.
+//     or as any one of those writes left it, whatever the other sectors are; it is never mixed. The
+//     size of the file is found as it was durable or as any unsynced change left it; what has a
+//     size and no data reads as zeros.
 //  3. Each unsynced directory change is found or not, whatever the others are; a rename is one
-//  change: the new name
-//     without the old one, or the other way round. Renames stay within their directory (EXDEV
-//     otherwise).
+//     change: the new name without the old one, or the other way round. Renames stay within their
+//     directory (EXDEV otherwise).
 //  4. A mapped ring is never synced: after a power cut each of its 4096-byte pages is the last
-//  durable one or the
-//     newest one. After a killed process it is whole.
+//     durable one or the newest one. After a killed process it is whole.
 //  5. After a failed sync the unsynced writes of that file may be gone from the cache's list of
-//  what to write (see
-//     FaultRule::drop_unsynced): they then read as before, and the next sync says OK without
-//     writing them.
+//     what to write (FaultRule::drop_unsynced): they still read as written, the next sync says OK
+//     without writing them, and a power cut takes them away.
+//
 // Every path's parent directory is there; paths are compared as strings. Files opened as direct
 // refuse what is not aligned.
 //

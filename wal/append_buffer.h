@@ -8,10 +8,9 @@
 //
 // Invariants:
 //  1. free_lsn() <= tail_lsn() <= free_lsn() + size - kSlackBytes, where bytes below free_lsn() are
-//  given free.
+//     given free.
 //  2. free_lsn() is a multiple of kSegmentBlockBytes: what was written of the last block is kept,
-//  since direct I/O
-//     writes it again.
+//     since direct I/O writes it again.
 
 #ifndef EMDB_WAL_APPEND_BUFFER_H_
 #define EMDB_WAL_APPEND_BUFFER_H_

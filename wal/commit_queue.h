@@ -6,14 +6,14 @@
 //  - Nobody at work: the arriver leads, at once. A lone writer never waits for company.
 //  - A sync at work: wait for the next one.
 //  - After a sync that served several, or during which others arrived, the queue lingers: the next
-//  sync starts when
-//    as many have arrived as that, and the last of them leads it, so that no thread is woken for
-//    it; or when a short time has passed, by the flusher. Otherwise the threads split into halves
-//    that take turns, and each waits for two syncs. When lingering does not pay several times in a
-//    row it is left off for a while.
+//    sync starts when as many have arrived as that, and the last of them leads it, so that no
+//    thread is woken for it; or when a short time has passed, by the flusher. Otherwise the threads
+//    split into halves that take turns, and each waits for two syncs. When lingering does not pay
+//    several times in a row it is left off for a while.
 //  - A callback that waits counts as a thread that cannot lead: the flusher does it in its place,
-//  at once where a thread would lead. Its company comes back one by one, when the callbacks before
-//  have run: the queue lingers from then on, at most as long as a sync takes.
+//    at once where a thread would lead. Its company comes back one by one, when the callbacks
+//    before have run: the queue lingers from then on, at most as long as a sync takes.
+//
 // Each group sleeps on one futex word and is woken at once, when it is served: nobody wakes twice.
 //
 // One sync at a time, because two at a time would be for two groups of half the size: measured on a

@@ -13,13 +13,13 @@
 // is called back and no I/O is done under mutex_.
 //
 // Invariants, with the mutex held:
-//  1. durable_lsn_ <= written_lsn_ <= buffer_.tail_lsn(); what is below written_lsn_ is in the
-//  segments' files.
-//  2. written_lsn_ is at the start of a frame or of a segment, in segments_.back(), the segment of
-//  output_.active().
+//  1. durable_lsn_ <= written_.lsn <= buffer_.tail_lsn(); what is below written_.lsn is in the
+//     segments' files.
+//  2. written_.lsn is at the start of a frame or of a segment, in segments_.back(), the segment of
+//     output_.active().
 //  3. rotations_ are the segments behind that one which were begun, in order; the tail is in the
-//  last of them. All but the last have records, so each salt is one step from a frame that
-//  recovery knows.
+//     last of them. All but the last have records, so each salt is one step from a frame that
+//     recovery knows.
 //  4. failure_ is OK until output_ has failed; from then on nothing becomes durable.
 
 #ifndef EMDB_WAL_LOG_WRITER_H_

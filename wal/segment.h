@@ -7,7 +7,7 @@
 // Invariants:
 //  1. The byte with lsn L is at offset kSegmentBlockBytes + L - header().base_lsn of the file.
 //  2. The file has header().file_bytes() bytes from the moment it is made, with their space
-//  reserved.
+//     reserved.
 
 #ifndef EMDB_WAL_SEGMENT_H_
 #define EMDB_WAL_SEGMENT_H_

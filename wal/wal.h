@@ -1,9 +1,10 @@
 // Wal: a write-ahead log in which concurrent writers share syncs (group commit).
 //
 // A log is a sequence of records, byte strings of 0 bytes to 1 GiB, numbered by `seq` without gaps.
-// A record is
-//   appended   when Append returned its seq: it survives a kill of the process (it lies in a mapped
-//   file), durable    when its seq is below durable_seq(): it survives a power cut.
+// A record is appended when Append has returned its seq: from then on it survives a kill of the
+// process, since it lies in a mapped file or in a segment. It is durable when its seq is below
+// durable_seq(): it survives a power cut.
+//
 // Appends go on while a sync runs; all that was appended by the time the next sync starts rides on
 // it; a waiter wakes once, when its own record is durable.
 //
