@@ -16,11 +16,12 @@
 // it is as durable as it asked to be and all writes before it are visible: never a synced write
 // that a power cut could still take back.
 //
-// Errors. DataLoss: damage was found; nothing wrong is served. ResourceExhausted: no space; reads
-// go on, writes work again when there is space. FailedPrecondition: the store is in use (says by
-// whom), closed, read-only, or the log failed to sync, with the first cause: close, look at the
-// disk, open again; nothing acknowledged is lost. A write that returned an error of the disk is not
-// seen by reads, but a crash may leave it in the log: it may be there after the next open.
+// Errors. DataLoss: damage was found; nothing wrong is served. ResourceExhausted: no space, or no
+// thread for the log's next segment; reads go on, writes work again by themselves, about half a
+// second after there is space. FailedPrecondition: the store is in use (says by whom), closed,
+// read-only, or the log failed to sync, with the first cause: close, look at the disk, open again;
+// nothing acknowledged is lost. A write that returned an error of the disk is not seen by reads,
+// but a crash may leave it in the log: it may be there after the next open.
 //
 // Thread safe, all of it. An Iterator belongs to one thread.
 
@@ -54,9 +55,26 @@ class Db {
   static constexpr uint64_t kMaxValueBytes = uint64_t{1} << 30;
 
   // Opens the store file `path` with its log beside it (Wal::PathFor), making both if they are
-  // missing.
+  // missing. Errors, each of which says of which file and what to do:
+  //  - NotFound: there is no store, and none is to be made (read_only, or not create_if_missing);
+  //    or the directory is missing.
+  //  - AlreadyExists: there is one, and error_if_exists is set.
+  //  - InvalidArgument: an option is out of range, two of them exclude each other, or the file
+  //    system has no direct I/O for IoMode::kDirect.
+  //  - FailedPrecondition: the store is open elsewhere, in this process or in another, or it may
+  //    not be opened: a newer format, a feature that is not known, the log of another store.
+  //  - PermissionDenied: of the operating system; a read-only open needs to read only.
+  //  - DataLoss: damage, or a missing part: a log without its store, a store without its log, a log
+  //    that does not reach from the checkpoint on. `emdb salvage` copies out what is whole.
+  //  - ResourceExhausted: no space, no descriptors, no memory, or no thread.
+  //  - Unavailable: any other error of the disk.
+  //
+  // An open that is refused for damage of the log or of the headers, or because files do not belong
+  // together, has changed no byte on disk. After any other error nothing is lost, and a later open
+  // goes on from there.
   static absl::StatusOr<std::unique_ptr<Db>> Open(const Options& options, std::string_view path);
-  // The same database without files: gone when it is destroyed.
+  // The same database without files: gone when it is destroyed. InvalidArgument or
+  // ResourceExhausted, as above; InvalidArgument for read_only.
   static absl::StatusOr<std::unique_ptr<Db>> OpenInMemory(const Options& options = {});
 
   // Closes, with errors dropped. Snapshots and iterators may live on: see their headers.
@@ -75,16 +93,19 @@ class Db {
   void WriteAsync(const WriteBatch& batch, std::function<void(const absl::Status&)> done);
 
   // Copies the value to *value, reusing its memory. NotFound, without a message, if the key is not
-  // there.
+  // there; InvalidArgument for a key that there can't be (empty, or beyond kMaxKeyBytes), and for a
+  // snapshot that is empty or of another Db. On an error *value is unspecified.
   absl::Status Get(std::string_view key, std::string* value, const ReadOptions& options = {}) const;
   // The same without a copy, where that is possible: see pinned_value.h.
   absl::Status Get(std::string_view key, PinnedValue* value, const ReadOptions& options = {}) const;
-  // All from one state. (*values)[i] is set where the i-th status is OK.
+  // All from one state. (*values)[i] is set where the i-th status is OK. Each status is what Get
+  // would return: a key that is InvalidArgument leaves the others alone.
   std::vector<absl::Status> MultiGet(absl::Span<const std::string_view> keys,
                                      std::vector<std::string>* values,
                                      const ReadOptions& options = {}) const;
   // Never null; an error is in its status(). May outlive the Db (iterator.h).
   std::unique_ptr<Iterator> NewIterator(const ReadOptions& options = {}) const;
+  // The newest state, held until the Snapshot is destroyed. An empty one once the Db is closed.
   Snapshot GetSnapshot() const;
 
   // Puts many records at once, in one atomic step and past the log: into the page store, as fast as
@@ -99,15 +120,17 @@ class Db {
   // is full. `source` is called from this thread and must not call the Db.
   absl::Status BulkLoad(const BulkSource& source);
 
-  // All that was acknowledged before the call is durable on return.
+  // All that was acknowledged before the call is durable on return. OK, and nothing to do, for a
+  // read-only Db; the calls below but Verify and Close are FailedPrecondition there, as writes are.
   absl::Status Flush();
   // And is in the page store; the log holds nothing older than the call.
   absl::Status Checkpoint();
   // Checkpoint, then the file is rewritten densely and free space given back, as far as snapshots
   // allow.
   absl::Status Compact();
-  // Checkpoint, then every page is read and every invariant checked (PageStore::Verify). `progress`
-  // is called from this thread, and must not call the Db.
+  // Checkpoint, unless read-only, then every page is read and every invariant checked
+  // (PageStore::Verify). DataLoss for what is wrong. `progress` is called from this thread, and
+  // must not call the Db.
   absl::Status Verify(const std::function<void(uint64_t done, uint64_t total)>& progress = nullptr);
 
   // Waits for calls under way, makes everything durable, closes the files and releases the lock,

@@ -28,14 +28,21 @@ struct Options {
   FlushPolicy flush_policy = FlushPolicy::Group(absl::Milliseconds(5));
   IoMode wal_io_mode = IoMode::kBuffered;
 
-  // Writes gather in memory up to this size, then move to the page store in the background. At most
-  // twice this and the cache is used. 64 KiB to 16 GiB.
+  // Bytes, 64 KiB to 16 GiB. Writes gather in memory up to this size, then move to the page store
+  // in the background. An open Db uses about twice this, the cache, and what snapshots and
+  // iterators hold of older memtables.
+  //
+  // Opening may take more for a time: all that the log holds behind the checkpoint is in memory
+  // until the log is known to be whole, as much as the process that wrote it had in its memtables,
+  // whatever is set here. What is too much then goes to the page store; a read-only open keeps it.
   size_t memtable_size = size_t{64} << 20;
-  // Pages kept in memory. 1 MiB to 1 TiB.
+  // Bytes of pages kept in memory. 1 MiB to 1 TiB.
   size_t cache_size = size_t{256} << 20;
 
-  // Of a new store: 8, 16, 32 or 64 KiB. An existing one keeps its own.
+  // Bytes of a page of a new store: 8192, 16384, 32768 or 65536. An existing one keeps its own.
   uint32_t page_size = 8192;
+  // Bytes, 64 KiB to 1 GiB. The log's files begin small, and are made up to this large where much
+  // is written; a record that is larger gets a file of its own size.
   uint64_t wal_segment_size = uint64_t{64} << 20;
 
   // Null: the operating system's files. Must outlive the Db and its iterators.
