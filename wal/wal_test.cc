@@ -110,6 +110,16 @@ TEST(WalTest, TruncateToASeqIsDurableOnReturn) {
   EXPECT_EQ(*reopened->Append("x"), 1234u);
 }
 
+TEST(WalTest, TruncateBeyondTheLargestSeqIsInvalidAndChangesNothing) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  AppendRecords(wal.get(), 0, 10);
+  EXPECT_TRUE(absl::IsInvalidArgument(wal->Truncate(uint64_t{1} << 56)));
+  ExpectRecords(wal.get(), 0, 10);
+  ASSERT_OK(wal->Truncate((uint64_t{1} << 56) - 1));
+  EXPECT_EQ(wal->next_seq(), (uint64_t{1} << 56) - 1);
+}
+
 TEST(WalTest, WaitForSeqAdvancesDurability) {
   FaultEnv env;
   const auto wal = OpenLog(kPath, SmallLog(&env));
