@@ -225,11 +225,14 @@ absl::StatusOr<uint64_t> LogWriter::AppendLarge(std::string_view record, uint32_
 absl::StatusOr<uint64_t> LogWriter::WriteLarge(std::string_view record, uint32_t payload_crc) {
   EMDB_RETURN_IF_ERROR(CheckWritable());
   const uint64_t frame_bytes = FrameBytes(record.size());
-  EMDB_RETURN_IF_ERROR(WriteOut({buffer_.tail_lsn(), buffer_.next_seq()}));
+  // In front of the record, which is written by itself: the next turn finds nothing to write, and
+  // puts no witness behind it.
+  Witness();
+  EMDB_RETURN_IF_ERROR(WriteAll());
   while (buffer_.tail_lsn() + frame_bytes > buffer_.segment().end_lsn) {
     EMDB_RETURN_IF_ERROR(BeginSegment(frame_bytes));
   }
-  EMDB_RETURN_IF_ERROR(WriteOut({buffer_.tail_lsn(), buffer_.next_seq()}));
+  EMDB_RETURN_IF_ERROR(WriteAll());
 
   SegmentWriter::LongFrame frame;
   frame.lsn = buffer_.tail_lsn();

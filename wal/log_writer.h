@@ -140,6 +140,11 @@ class LogWriter {
   absl::Status RunCycleAndUnlock(bool sync) ABSL_UNLOCK_FUNCTION(mutex_);
   Cycle StartCycle(bool sync) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status RunCycle(const Cycle& cycle) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Appends a witness if one is due; the second, only if it is written with records.
+  void Witness() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void WitnessBehindRecords() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Writes all that is appended.
+  absl::Status WriteAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status WriteOut(const SegmentEnd& end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status WriteActive(const SegmentEnd& end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status StartNextSegment() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

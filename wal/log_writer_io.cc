@@ -33,13 +33,20 @@ absl::Status LogWriter::RunCycleAndUnlock(bool sync) {
   return status;
 }
 
+// In a segment without records the chain is witness to all that is durable.
+void LogWriter::Witness() {
+  if (buffer_.SegmentIsEmpty() || durable_seq() <= witnessed_seq_) return;
+  if (buffer_.AppendWitness(durable_seq())) witnessed_seq_ = durable_seq();
+}
+
+// Only behind records that are written now: a witness alone would be written for nothing, and not
+// synced.
+void LogWriter::WitnessBehindRecords() {
+  if (buffer_.next_seq() > written_.seq) Witness();
+}
+
 LogWriter::Cycle LogWriter::StartCycle(bool sync) {
-  // Only behind records that are written now: a witness alone would be written for nothing, and not
-  // synced.
-  const bool has_records = buffer_.next_seq() > written_.seq && !buffer_.SegmentIsEmpty();
-  if (has_records && durable_seq() > witnessed_seq_ && buffer_.AppendWitness(durable_seq())) {
-    witnessed_seq_ = durable_seq();
-  }
+  WitnessBehindRecords();
   Cycle cycle = {.syncs = sync,
                  .end = {buffer_.tail_lsn(), buffer_.next_seq()},
                  .bytes_appended = bytes_appended_};
@@ -61,6 +68,11 @@ absl::Status LogWriter::RunCycle(const Cycle& cycle) {
     EMDB_RETURN_IF_ERROR(SyncOut({.end = written_, .bytes_appended = bytes_durable_}));
   }
   return status;
+}
+
+absl::Status LogWriter::WriteAll() {
+  WitnessBehindRecords();
+  return WriteOut({buffer_.tail_lsn(), buffer_.next_seq()});
 }
 
 absl::Status LogWriter::WriteOut(const SegmentEnd& end) {

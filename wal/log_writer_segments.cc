@@ -67,7 +67,7 @@ absl::Status LogWriter::TruncateBefore(uint64_t seq) {
   AcquireIo();
   absl::Status status = CheckWritable();
   // Segments that were begun but not made yet are made, so that those in front of them count.
-  if (status.ok()) status = WriteOut({buffer_.tail_lsn(), buffer_.next_seq()});
+  if (status.ok()) status = WriteAll();
   Dropped dropped = {.segments = {}, .size = size_};
   size_t first = 0;
   while (first + 1 < segments_.size() && segments_[first + 1]->header().first_seq <= seq) ++first;
@@ -144,7 +144,7 @@ absl::Status LogWriter::ShrinkIfEmpty() {
     std::shared_ptr<Segment> small = preparer_.TryTake(0);
     if (small != nullptr) {
       BeginIn(std::move(small));
-      status = WriteOut({buffer_.tail_lsn(), buffer_.next_seq()});
+      status = WriteAll();
     }
   }
   FinishCycleAndUnlock(Cycle{}, status);
