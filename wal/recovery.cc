@@ -74,7 +74,8 @@ class TailRepair {
     return absl::OkStatus();
   }
 
-  // Writes what is not known to be durable of the first `count` parts, all in `last`, and syncs.
+  // Writes what is not known to be durable and intact of the first `count` parts, all in `last`,
+  // and syncs.
   absl::Status MakeDurable(const TailScan& scan, size_t count, Segment* last) {
     if (count == 0) return absl::OkStatus();
     if (last->state().mark != SegmentMark::kOpen) {
@@ -84,7 +85,13 @@ class TailRepair {
       EMDB_RETURN_IF_ERROR(last->Sync());
     }
     const uint64_t end_lsn = scan.parts[count - 1].range.end_lsn;
-    uint64_t lsn = RoundDownToBlock(std::min(scan.durable_lsn, end_lsn));
+    uint64_t lsn = std::min(scan.durable_lsn, end_lsn);
+    // What was taken from the buffer is not whole in the file, even if witnesses say that it was
+    // durable.
+    for (size_t i = 0; i < count; ++i) {
+      if (scan.parts[i].in_buffer) lsn = std::min(lsn, scan.parts[i].range.begin_lsn);
+    }
+    lsn = RoundDownToBlock(lsn);
     const AlignedBuffer buffer(kCopyBytes);
     for (; lsn < end_lsn; lsn += kCopyBytes) {
       const size_t size = static_cast<size_t>(std::min(kCopyBytes, end_lsn - lsn));

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -101,6 +103,31 @@ TEST_F(RecoveryTest, TailIsDurableAndFollowedByASegmentWithANewSalt) {
   EXPECT_NE(log.segments.back()->header().salt, NextSalt(log.segments.front()->header().salt));
   UseDisk(env_->SyncedImage());
   EXPECT_EQ(Recover().next_seq, 20u);
+}
+
+// The witnesses in the buffer say that the damaged place was durable.
+TEST_F(RecoveryTest, DamageThatTheBufferMakesUpForIsMendedInTheFile) {
+  DiskImage image;
+  {
+    FaultEnv env;
+    const auto wal = OpenLog(kPath, SmallLog(&env));
+    for (uint64_t n = 0; n < 3; ++n) {
+      ASSERT_OK(wal->Append(std::string(5000, static_cast<char>('a' + n))).status());
+      ASSERT_OK(wal->Flush());
+    }
+    image = env.FullImage();
+  }
+  constexpr uint64_t kInFirstRecord = 4096 + 100;
+  ASSERT_EQ(image.files[kPath].Read(kInFirstRecord, 1), "a");
+  image.files[kPath].Write(kInFirstRecord, "x");
+  FaultEnv env(image);
+  for (int opens = 0; opens < 2; ++opens) {
+    const auto wal = OpenLog(kPath, SmallLog(&env));
+    ASSERT_NE(wal, nullptr);
+    const std::map<uint64_t, std::string> records = ReadLog(wal.get());
+    ASSERT_EQ(records.size(), 3u);
+    EXPECT_EQ(records.at(0), std::string(5000, 'a'));
+  }
 }
 
 TEST_F(RecoveryTest, SegmentWithoutRecordsIsReplaced) {

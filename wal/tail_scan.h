@@ -56,8 +56,10 @@ struct TailScan {
       parts;  // in order, without gaps; those in the last segment's file come with those between
   uint64_t end_lsn = 0;  // where the next frame would be
   uint64_t end_seq = 0;
-  uint64_t durable_lsn = 0;  // in the last segment: everything below was synced
-  uint64_t bytes_cut = 0;    // of records behind the end
+  // In the last segment: everything below was synced. Of that, too, what is in parts from the
+  // buffer is not whole in the file.
+  uint64_t durable_lsn = 0;
+  uint64_t bytes_cut = 0;  // of records behind the end
   uint64_t records_from_buffer = 0;
 };
 
