@@ -1,6 +1,9 @@
 #include "wal/log_finder.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "storage/status.h"
@@ -80,6 +83,23 @@ absl::Status TakeClosedEnd(const LogFiles& files, const WalRedo* redo, FoundLog*
   return ReplayPiece(ClosedPiece(*log), files.ActivePath(), redo->from_seq, redo->visit);
 }
 
+// A segment has records, and they are durable, before it gets its sealed name.
+absl::Status CheckSealedHasRecords(const FoundLog& log) {
+  if (log.listing.has_active) return absl::OkStatus();
+  const Segment& last = *log.segments.back();
+  const std::vector<TailScan::Part>& parts = log.tail.parts;
+  const auto behind = std::find_if(parts.begin(), parts.end(),
+                                   [](const TailScan::Part& part) { return !part.in_last; });
+  const uint64_t end_seq = behind == parts.end() ? log.tail.end_seq : behind->range.seq;
+  const SegmentHeader& header = last.header();
+  if (end_seq > header.first_seq) return absl::OkStatus();
+  return CorruptionError(last.path(), last.OffsetOf(header.base_lsn),
+                         absl::StrCat("expected the record with seq ", header.first_seq,
+                                      ", found bytes that are not it; the file has the name of a "
+                                      "sealed segment, so it had been durable"),
+                         "restore the log from a backup, or salvage what is left");
+}
+
 absl::Status FindEnd(const WalRedo* redo, FoundLog* log) {
   const auto visit = [redo](uint64_t seq, std::string_view record) {
     const bool wanted = redo != nullptr && seq >= redo->from_seq;
@@ -87,7 +107,7 @@ absl::Status FindEnd(const WalRedo* redo, FoundLog* log) {
   };
   EMDB_ASSIGN_OR_RETURN(log->tail, ScanTail(*log->segments.back(), log->buffer, visit));
   log->next_seq = log->tail.end_seq;
-  return absl::OkStatus();
+  return CheckSealedHasRecords(*log);
 }
 
 }  // namespace

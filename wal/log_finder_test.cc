@@ -140,6 +140,36 @@ TEST_F(LogFinderTest, ErrorOfTheVisitorEndsTheSearch) {
   }
 }
 
+// A crash between the renames of a rotation leaves the sealed name on the last segment.
+TEST_F(LogFinderTest, SealedNameIsWitnessOfTheFirstRecord) {
+  DiskImage image;
+  {
+    FaultEnv env;
+    const auto wal = OpenLog(kPath, SmallLog(&env));
+    AppendRecords(wal.get(), 0, 10);
+    ASSERT_OK(wal->Flush());
+    image = env.FullImage();
+  }
+  const std::string sealed_path = "/d/log.00000000000000000000";
+  image.files[sealed_path] = image.files[kPath];
+  image.files.erase(kPath);
+  // The buffer would make up for the damage.
+  image.files["/d/log.buffer"] = SparseBytes();
+  EXPECT_EQ(Find(image)->next_seq, 10u);
+  const std::string contents = image.files[sealed_path].ToString();
+  const auto damage = [&](uint64_t n) {
+    image.files[sealed_path] = SparseBytes(contents);
+    image.files[sealed_path].Write(contents.find(TestRecord(n)), "x");
+  };
+  // One that may be torn for all that anybody knows.
+  damage(5);
+  EXPECT_EQ(Find(image)->next_seq, 5u);
+  damage(0);
+  const absl::Status status = Find(image).status();
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_NE(status.message().find(sealed_path), absl::string_view::npos) << status;
+}
+
 TEST_F(LogFinderTest, SnapshotHoldsAllThatWasFound) {
   for (const bool closes : {true, false}) {
     const FoundLog found = *Find(ThreeSegments(closes));
