@@ -162,15 +162,20 @@ void SegmentPreparer::Make() {
   absl::StatusOr<std::shared_ptr<Segment>> made =
       Segment::Create(files_->env(), files_->NewSparePath(), capacity, access_);
   mutex_.Lock();
-  const bool given_back = wanted_capacity_ == 0;
-  wanted_capacity_ = 0;
-  ++attempts_;
-  last_attempt_ = made.status();
-  if (made.ok()) {
-    fresh_ = *std::move(made);
-    zeroed_ = 0;
-    ++counts_.created;
-    if (given_back) Discard(&fresh_);
+  if (made.ok()) ++counts_.created;
+  if (wanted_capacity_ < capacity) {
+    // It was given back meanwhile. A smaller one may be wanted since: that is made next, and this
+    // was no attempt at it.
+    if (made.ok()) Discard(&*made);
+  } else {
+    // Who wants a larger one asks again.
+    wanted_capacity_ = 0;
+    ++attempts_;
+    last_attempt_ = made.status();
+    if (made.ok()) {
+      fresh_ = *std::move(made);
+      zeroed_ = 0;
+    }
   }
   changed_.SignalAll();
 }

@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "absl/status/status.h"
 #include "storage/fault_env.h"
@@ -96,6 +98,21 @@ TEST_F(SegmentPreparerTest, SegmentsThatAreTooLargeAreGivenBack) {
   preparer_.GiveBack({.max_capacity_bytes = kSmall});
   EXPECT_EQ(env_.FullImage().files.size(), 1u);
   EXPECT_EQ(Take(0)->header().capacity_bytes, kSmall);
+}
+
+TEST_F(SegmentPreparerTest, LargeOneGivenBackWhileItIsMadeIsNotTakenForASmallOne) {
+  std::atomic<bool> was_given_back{false};
+  env_.SetObserver([&](const FaultEnv::TraceEntry& entry) {
+    if (entry.op != FileOp::kCreate || was_given_back) return;
+    preparer_.GiveBack({.max_capacity_bytes = kSmall});
+    preparer_.Request(kSmall);
+    was_given_back = true;
+  });
+  preparer_.Request(kFull);
+  while (!was_given_back) std::this_thread::yield();
+  EXPECT_EQ(Take(0)->header().capacity_bytes, kSmall);
+  EXPECT_EQ(env_.FullImage().files.size(), 1u);
+  env_.SetObserver(nullptr);
 }
 
 TEST_F(SegmentPreparerTest, OnlyOneIsKeptIfOneIsEnough) {
