@@ -214,7 +214,10 @@ class Scanner {
     if (witnessed_seq > scan_.end_seq || state.end_lsn > scan_.end_lsn) {
       return Damaged(absl::StrCat("the records below seq ", witnessed_seq, " had been durable"));
     }
-    if (state.mark != SegmentMark::kOpen || state.end_lsn != scan_.end_lsn) return absl::OkStatus();
+    // An end lsn of 0 alone says nothing: there is a place with that lsn, too.
+    const bool resumed_here =
+        state.mark == SegmentMark::kOpen && state.end_salt != 0 && state.end_lsn == scan_.end_lsn;
+    if (!resumed_here) return absl::OkStatus();
     // The log went on here with a resume frame, and nothing was appended before that was durable.
     EMDB_ASSIGN_OR_RETURN(const Behind resumed, LookBehind(state.end_salt));
     if (resumed.frames == 0 && resumed.is_all) return absl::OkStatus();

@@ -191,6 +191,24 @@ TEST_F(TailScanTest, LostResumeFrameIsDamageIfAnythingIsBehindIt) {
   EXPECT_TRUE(absl::IsDataLoss(Scan(file, "").status()));
 }
 
+// In a segment that was never resumed no end is noted, which is not the end that is lsn 0.
+TEST_F(TailScanTest, TornFirstRecordThatLooksLikeFramesIsCut) {
+  // In every 16 bytes the head of a record of half of the payload, so that comparing them all with
+  // what is behind them would take too long.
+  constexpr size_t kPayloadBytes = 60'000;
+  std::string head(kFrameHeaderBytes, '\0');
+  EncodeFrameHeader({.length = kPayloadBytes / 2, .kind = FrameKind::kRecord, .seq = 0},
+                    head.data());
+  std::string payload;
+  while (payload.size() < kPayloadBytes) payload += head;
+  std::string file;
+  Put(&file, 0, {.kind = FrameKind::kRecord, .seq = 0}, payload);
+  file[3] ^= 1;
+  const absl::StatusOr<TailScan> scan = Scan(file, "");
+  ASSERT_EQ(scan.status(), absl::OkStatus());
+  EXPECT_EQ(scan->end_seq, 0u);
+}
+
 TEST_F(TailScanTest, BufferOfImpossibleSizeHoldsNothing) {
   for (const uint64_t size : {0, 100, 4095, 65535, 98304}) {
     const auto file = *env_.OpenFile("/d/odd", {.write = true, .create = true});
