@@ -216,6 +216,9 @@ absl::Status LogWriter::StartOver(uint64_t first_seq,
   deadline_nanos_ = kNever;
   prepare_at_lsn_ = header.base_lsn + header.capacity_bytes / 2;
   durable_seq_.store(first_seq, std::memory_order_release);
+  // Others will have the seqs that they wait for.
+  callbacks_.Complete(UINT64_MAX,
+                      absl::CancelledError("the log was emptied before the record was durable"));
   return absl::OkStatus();
 }
 

@@ -80,10 +80,11 @@ class Wal {
   // Returns when `seq` is durable. InvalidArgument for a seq that was never handed out.
   absl::Status WaitForSeq(uint64_t seq);
 
-  // Calls `done` once: with OK when `seq` is durable, or with the error that a waiter would get. It
-  // runs on the thread that completed the sync, under no lock, in order of seq; it must be short
-  // and must not wait for the log. Called before NotifyDurable returns if `seq` is durable already
-  // or the log has failed, when those of lower seqs may still be running.
+  // Calls `done` once: with OK when `seq` is durable, with the error that a waiter would get, or
+  // with Cancelled if Truncate empties the log before. It runs on the thread that completed the
+  // sync, under no lock, in order of seq; it must be short and must not wait for the log. Called
+  // before NotifyDurable returns if `seq` is durable already or the log has failed, when those of
+  // lower seqs may still be running.
   void NotifyDurable(uint64_t seq, std::function<void(const absl::Status&)> done);
 
   // Everything appended before the call is durable on return.

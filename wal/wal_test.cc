@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <future>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -360,6 +361,30 @@ TEST(WalTest, NotifyDurableNeedsNoOtherCall) {
   });
   while (!called) std::this_thread::yield();
   EXPECT_EQ(wal->durable_seq(), 1u);
+}
+
+TEST(WalTest, TruncateCancelsTheCallbacksOfRecordsThatItDrops) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  AppendRecords(wal.get(), 0, 1);
+  // Holds up the thread that would make the others durable.
+  std::promise<void> called;
+  std::promise<void> truncated;
+  wal->NotifyDurable(0, [&](const absl::Status& status) {
+    EXPECT_OK(status);
+    called.set_value();
+    truncated.get_future().wait();
+  });
+  called.get_future().wait();
+  AppendRecords(wal.get(), 1, 8);
+  std::vector<absl::Status> calls;
+  wal->NotifyDurable(7, [&](const absl::Status& status) { calls.push_back(status); });
+  EXPECT_OK(wal->Truncate());
+  truncated.set_value();
+  AppendRecords(wal.get(), 0, 8);
+  ASSERT_OK(wal->Close());
+  ASSERT_EQ(calls.size(), 1u);
+  EXPECT_TRUE(absl::IsCancelled(calls[0])) << calls[0];
 }
 
 TEST(WalTest, NotifyDurableCallsAtOnceWhatIsDurableOrUnknown) {
