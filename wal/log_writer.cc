@@ -130,6 +130,14 @@ absl::Status LogWriter::CheckWritable() const {
   return absl::OkStatus();
 }
 
+// The seq behind a record must be one, too: a witness, a resume frame or the next segment bears it.
+absl::Status LogWriter::CheckAppendable() const {
+  EMDB_RETURN_IF_ERROR(CheckWritable());
+  if (buffer_.next_seq() < kMaxSeq) return absl::OkStatus();
+  return absl::OutOfRangeError(
+      absl::StrCat("the log has no seq left for the record: seqs end below ", kMaxSeq));
+}
+
 absl::StatusOr<uint64_t> LogWriter::Append(std::string_view record) {
   if (record.size() > kMaxRecordBytes) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -175,7 +183,7 @@ absl::StatusOr<uint64_t> LogWriter::FinishAppendAndUnlock(uint64_t seq) {
 
 absl::Status LogWriter::MakeRoom(uint64_t payload_bytes) {
   while (true) {
-    EMDB_RETURN_IF_ERROR(CheckWritable());
+    EMDB_RETURN_IF_ERROR(CheckAppendable());
     if (exclusive_) [[unlikely]] {
       WaitForChange();
       continue;
@@ -223,7 +231,7 @@ absl::StatusOr<uint64_t> LogWriter::AppendLarge(std::string_view record, uint32_
 // Writes the record to the segment past the buffer, which it empties first. Nothing is appended on
 // an error.
 absl::StatusOr<uint64_t> LogWriter::WriteLarge(std::string_view record, uint32_t payload_crc) {
-  EMDB_RETURN_IF_ERROR(CheckWritable());
+  EMDB_RETURN_IF_ERROR(CheckAppendable());
   const uint64_t frame_bytes = FrameBytes(record.size());
   // In front of the record, which is written by itself: the next turn finds nothing to write, and
   // puts no witness behind it.

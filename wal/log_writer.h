@@ -114,6 +114,7 @@ class LogWriter {
     return options_.flush_policy.kind() == FlushPolicy::Kind::kOnEachWrite;
   }
   absl::Status CheckWritable() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckAppendable() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status MakeRoom(uint64_t payload_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status WaitForSpace() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status BeginSegment(uint64_t min_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -70,11 +70,11 @@ class Wal {
   Wal& operator=(const Wal&) = delete;
 
   // Appends `record` and returns its seq. Durable on return only under OnEachWrite. InvalidArgument
-  // beyond kMaxRecordBytes, ResourceExhausted without space: nothing is appended then. Under
-  // OnEachWrite a failed write takes the record back: its seq is used up, and Replay skips it. What
-  // such a write left on disk may be found after all if the power goes before the next good one,
-  // or, of a record larger than half the append buffer, if the process is killed before the next
-  // append.
+  // beyond kMaxRecordBytes, ResourceExhausted without space, OutOfRange without a seq (they end
+  // below 2^56 - 1): nothing is appended then. Under OnEachWrite a failed write takes the record
+  // back: its seq is used up, and Replay skips it. What such a write left on disk may be found
+  // after all if the power goes before the next good one, or, of a record larger than half the
+  // append buffer, if the process is killed before the next append.
   absl::StatusOr<uint64_t> Append(std::string_view record);
 
   // Returns when `seq` is durable. InvalidArgument for a seq that was never handed out.

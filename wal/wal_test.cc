@@ -218,6 +218,31 @@ TEST(WalTest, RecordBeyondTheLimitIsRefusedAndNothingIsWritten) {
   EXPECT_EQ(wal->next_seq(), 0u);
 }
 
+TEST(WalTest, RecordBeyondTheLastSeqIsRefused) {
+  constexpr uint64_t kLastSeq = (uint64_t{1} << 56) - 2;
+  for (const size_t size : {10, 40'000}) {
+    FaultEnv env;
+    const std::string record(size, 'x');
+    const auto expect_full = [&record](Wal* wal) {
+      EXPECT_TRUE(absl::IsOutOfRange(wal->Append(record).status()));
+      EXPECT_EQ(wal->next_seq(), kLastSeq + 1);
+      EXPECT_EQ(ReadLog(wal).size(), 1u);
+    };
+    {
+      const auto wal = OpenLog(kPath, SmallLog(&env));
+      ASSERT_OK(wal->Truncate(kLastSeq));
+      EXPECT_EQ(*wal->Append(record), kLastSeq);
+      expect_full(wal.get());
+      ASSERT_OK(wal->Flush());
+      FaultEnv killed(env.FullImage());
+      expect_full(OpenLog(kPath, SmallLog(&killed)).get());
+      ASSERT_OK(wal->Rotate().status());
+      expect_full(wal.get());
+    }
+    expect_full(OpenLog(kPath, SmallLog(&env)).get());
+  }
+}
+
 TEST(WalTest, ReplayStartsWhereItIsTold) {
   FaultEnv env;
   const auto wal = OpenLog(kPath, SmallLog(&env));
