@@ -2,6 +2,8 @@
 // log_writer_io.cc.
 
 #include <algorithm>
+#include <atomic>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -12,6 +14,20 @@
 #include "wal/segment_chain.h"
 
 namespace emdb {
+namespace {
+
+// True if nobody else has `segment`, which nobody can get at any more: it may be used again.
+bool IsUnused(const std::shared_ptr<Segment>& segment) {
+  if (segment.use_count() != 1) return false;
+#if !defined(__SANITIZE_THREAD__)  // Which knows no fences.
+  // Acquire: use_count is a relaxed load. What the last reader did with the segment comes before it
+  // let go of it, and so before what is done with it from here on.
+  std::atomic_thread_fence(std::memory_order_acquire);
+#endif
+  return true;
+}
+
+}  // namespace
 
 // Goes a step towards a new segment with room for `min_bytes` behind the tail: begins it, or waits
 // for what is needed.
@@ -92,8 +108,7 @@ absl::Status LogWriter::TruncateBefore(uint64_t seq) {
 absl::Status LogWriter::DropFiles(Dropped dropped) {
   std::shared_ptr<Segment> recycled;
   for (std::shared_ptr<Segment>& segment : dropped.segments) {
-    // Nobody gets at it any more, so if nobody else has it now, nobody reads it.
-    const bool unused = segment.use_count() == 1;
+    const bool unused = IsUnused(segment);
     const std::string path = segment->path();
     const bool suits = dropped.size.Suits(segment->header().capacity_bytes);
     if (unused && suits && recycled == nullptr && preparer_.HasPlace()) {
