@@ -105,7 +105,9 @@ absl::Status LogWriter::TruncateBefore(uint64_t seq) {
   return ShrinkIfEmpty();
 }
 
+// The next open removes what an error leaves.
 absl::Status LogWriter::DropFiles(Dropped dropped) {
+  absl::Status status;  // the first error
   std::shared_ptr<Segment> recycled;
   for (std::shared_ptr<Segment>& segment : dropped.segments) {
     const bool unused = IsUnused(segment);
@@ -113,24 +115,26 @@ absl::Status LogWriter::DropFiles(Dropped dropped) {
     const bool suits = dropped.size.Suits(segment->header().capacity_bytes);
     if (unused && suits && recycled == nullptr && preparer_.HasPlace()) {
       const std::string spare_path = files_->NewSparePath();
-      EMDB_RETURN_IF_ERROR(files_->Rename(path, spare_path));
+      const absl::Status renamed = files_->Rename(path, spare_path);
+      status.Update(renamed);
+      if (!renamed.ok()) continue;
       segment->set_path(spare_path);
       recycled = std::move(segment);
     } else {
-      EMDB_RETURN_IF_ERROR(files_->Remove(path));
+      status.Update(files_->Remove(path));
     }
   }
   // Before the file is used again: under its old name it would be taken for a damaged part of the
   // log.
-  if (!dropped.segments.empty()) EMDB_RETURN_IF_ERROR(files_->SyncDirectory());
-  if (recycled != nullptr && !preparer_.Offer(recycled)) {
-    EMDB_RETURN_IF_ERROR(files_->Remove(recycled->path()));
+  if (!dropped.segments.empty()) status.Update(files_->SyncDirectory());
+  if (recycled != nullptr && (!status.ok() || !preparer_.Offer(recycled))) {
+    status.Update(files_->Remove(recycled->path()));
   }
   // With segments that fill up before those in front of them are dropped, two spares are in use in
   // turn; otherwise the second one would only take space.
   preparer_.GiveBack(
       {.max_capacity_bytes = dropped.size.max_spare_bytes(), .only_one = !dropped.log_is_busy});
-  return absl::OkStatus();
+  return status;
 }
 
 // True if no record is kept, and the file that the next one goes to is larger than it must be.

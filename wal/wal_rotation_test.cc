@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -248,6 +250,36 @@ TEST(WalRotationTest, DroppedSegmentsAreUsedAgain) {
   ExpectRecords(wal.get(), n, n + 300);
   FaultEnv after_power_cut(env.SyncedImage());
   ExpectRecords(OpenLog(kPath, SmallLog(&after_power_cut)).get(), n, n + 300);
+}
+
+TEST(WalRotationTest, FileThatCannotBeDroppedKeepsNoOther) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  for (uint64_t n = 0; n < 50; n += 10) {
+    AppendRecords(wal.get(), n, n + 10);
+    ASSERT_OK(wal->Rotate().status());
+  }
+  ASSERT_OK(wal->TruncateBefore(0));
+  const std::string sealed = "/d/log.0000";
+  const auto count_sealed = [&] {
+    const std::vector<std::string> files = FilesOf(&env);
+    return std::count_if(files.begin(), files.end(),
+                         [&](const std::string& path) { return path.starts_with(sealed); });
+  };
+  ASSERT_EQ(count_sealed(), 5);
+  env.AddRule({.matches =
+                   [&](FileOp op, std::string_view path) {
+                     const bool drops = op == FileOp::kRename || op == FileOp::kRemove;
+                     return drops && path.starts_with(sealed);
+                   },
+               .count = 1});
+  EXPECT_TRUE(absl::IsUnavailable(wal->TruncateBefore(50)));
+  EXPECT_EQ(count_sealed(), 1);
+  EXPECT_EQ(wal->first_seq(), 50u);
+  AppendRecords(wal.get(), 50, 60);
+  ASSERT_OK(wal->Close());
+  ExpectRecords(OpenLog(kPath, SmallLog(&env)).get(), 50, 60);
+  EXPECT_EQ(count_sealed(), 0);
 }
 
 TEST(WalRotationTest, ReplayThatBeganBeforeTruncationSeesAllItsRecords) {
