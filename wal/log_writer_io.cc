@@ -2,6 +2,7 @@
 // log_writer_segments.cc.
 
 #include <algorithm>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -11,6 +12,12 @@
 #include "wal/log_writer.h"
 
 namespace emdb {
+namespace {
+
+// From a write that failed to when the flusher tries it again.
+constexpr uint64_t kMinRetryNanos = 1'000'000;
+
+}  // namespace
 
 // The I/O.
 
@@ -179,6 +186,9 @@ void LogWriter::NoteFailure(const Cycle& cycle, const absl::Status& status) {
   // can be among them: under this policy each waits in the group that its append joined.
   if (OnEachWrite()) VoidUnwritten(cycle.end.lsn);
   ArmDeadline();
+  if (deadline_nanos_ == kNever) return;
+  // Or a disk that takes nothing would be asked all the time, if max_wait is 0.
+  deadline_nanos_ = std::max(deadline_nanos_, env_->NowNanos() + kMinRetryNanos);
 }
 
 void LogWriter::VoidUnwritten(uint64_t end_lsn) {

@@ -10,6 +10,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "storage/fault_env.h"
+#include "storage/forwarding_env.h"
 #include "storage/mutex.h"
 #include "wal/testing.h"
 
@@ -59,6 +61,46 @@ TEST(WalConcurrencyTest, BurstOfThirtyTwoThreadsUnderGroupBecomesDurable) {
   RunThreads(32, [&](int thread) { ASSERT_OK(wal->Append(absl::StrCat(thread)).status()); });
   while (wal->durable_seq() < 32) std::this_thread::yield();
   EXPECT_EQ(wal->pending_bytes(), 0u);
+}
+
+// Its time passes when it is told to.
+class StoppedClockEnv : public ForwardingEnv {
+ public:
+  using ForwardingEnv::ForwardingEnv;
+  uint64_t NowNanos() override { return now_nanos_; }
+  void Advance(absl::Duration by) {
+    now_nanos_ += static_cast<uint64_t>(absl::ToInt64Nanoseconds(by));
+  }
+
+ private:
+  std::atomic<uint64_t> now_nanos_{1'000'000'000};
+};
+
+TEST(WalConcurrencyTest, FlusherLetsTimePassBetweenWritesThatFail) {
+  FaultEnv disk;
+  StoppedClockEnv env(&disk);
+  const auto wal = OpenLog(kPath, SmallLog(&env, FlushPolicy::Group(absl::ZeroDuration())));
+  std::atomic<int> writes{0};
+  disk.AddRule({.matches = [&](FileOp op, std::string_view) {
+    if (op != FileOp::kWrite) return false;
+    ++writes;
+    return true;
+  }});
+  AppendRecords(wal.get(), 0, 1);
+  while (writes == 0) std::this_thread::yield();
+  // Time for many more.
+  for (int i = 0; i < 10'000; ++i) std::this_thread::yield();
+  AppendRecords(wal.get(), 1, 2);
+  EXPECT_EQ(writes, 1);
+  while (writes == 1) {
+    env.Advance(absl::Milliseconds(1));
+    std::this_thread::yield();
+  }
+  disk.ClearRules();
+  while (wal->durable_seq() < 2) {
+    env.Advance(absl::Milliseconds(1));
+    std::this_thread::yield();
+  }
 }
 
 TEST(WalConcurrencyTest, WhatIsAppendedDuringASyncSharesTheNext) {
