@@ -3,10 +3,10 @@
 //
 // A new file is reserved first (that is when no space shows), and then overwritten with zeros in
 // small, paced pieces in the background: writes to blocks that were written before change no
-// file-system metadata. Who needs it earlier gets it as it is; the rest are reserved, unwritten
-// blocks, whose first sync costs a little more. A sealed segment that is no longer needed is better
-// still, and is used again. How large they are is decided by the caller (segment_size.h). At most
-// one of each is kept ready.
+// file-system metadata. Who needs it earlier waits for the piece that is being written and synced,
+// if one is, and gets it as it is; the rest are reserved, unwritten blocks, whose first sync costs
+// a little more. A sealed segment that is no longer needed is better still, and is used again. How
+// large they are is decided by the caller (segment_size.h). At most one of each is kept ready.
 //
 // Thread safe. Its thread starts with the first request. Its mutex is taken under the log's, never
 // the other way round.

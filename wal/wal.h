@@ -96,7 +96,10 @@ class Wal {
   absl::Status Truncate(uint64_t first_seq = 0);
 
   // Seals the current segment and starts another; returns the seq of its first record. Waits for no
-  // sync, and makes no appender wait for one, unless its record is larger than the new segment.
+  // sync of the log, and makes no appender wait for one, unless its record is larger than the new
+  // segment, or the append buffer is full: then until some of it has been written, behind a sync
+  // that is running and those of segments that were begun. It also waits for the file of the new
+  // segment while that is made, or a piece of it is overwritten with zeros and synced.
   absl::StatusOr<uint64_t> Rotate();
 
   // Drops, or keeps for recycling, the sealed segments whose records are all below `seq`. Appenders
