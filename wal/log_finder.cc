@@ -97,7 +97,7 @@ absl::Status CheckSealedHasRecords(const FoundLog& log) {
                          absl::StrCat("expected the record with seq ", header.first_seq,
                                       ", found bytes that are not it; the file has the name of a "
                                       "sealed segment, so it had been durable"),
-                         "restore the log from a backup, or salvage what is left");
+                         kDamagedLogAdvice);
 }
 
 absl::Status FindEnd(const WalRedo* redo, FoundLog* log) {

@@ -10,8 +10,7 @@ absl::Status Damaged(const LogPiece& piece, std::string_view path, const FrameRe
   const bool in_file = piece.segment != nullptr;
   return CorruptionError(in_file ? piece.segment->path() : std::string(path),
                          in_file ? piece.segment->OffsetOf(reader.lsn()) : reader.lsn(),
-                         reader.problem(),
-                         "restore the log from a backup, or salvage what is left");
+                         reader.problem(), kDamagedLogAdvice);
 }
 
 }  // namespace

@@ -113,9 +113,8 @@ absl::Status LogWriter::Close() {
   }
   const SegmentEnd end = written_;
   const uint64_t salt = active_salt_;
-  const bool marks = status.ok() && segments_.back()->state().mark != SegmentMark::kClosed;
   mutex_.Unlock();
-  if (marks) status = output_.MarkClosed(end, salt);
+  if (status.ok()) status = output_.MarkClosed(end, salt);
   mutex_.Lock();
   callbacks_.Complete(UINT64_MAX, status);
   FinishCycleAndUnlock(Cycle{}, status);

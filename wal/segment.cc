@@ -57,9 +57,10 @@ absl::StatusOr<std::shared_ptr<Segment>> Segment::Open(Env* env, const std::stri
   EMDB_RETURN_IF_ERROR(DecodeSegmentBlock(std::string_view(block, got), path, &header, &state));
   EMDB_ASSIGN_OR_RETURN(const uint64_t size, reader.Size());
   if (size < header.file_bytes()) {
-    return CorruptionError(
-        path, size, absl::StrCat("the file ends here, expected ", header.file_bytes(), " bytes"),
-        "it was cut short: restore the log from a backup, or salvage what is left");
+    return CorruptionError(path, size,
+                           absl::StrCat("it was cut short: the file ends here, expected ",
+                                        header.file_bytes(), " bytes"),
+                           kDamagedLogAdvice);
   }
   std::shared_ptr<Segment> segment(
       new Segment(path, std::move(files.file), std::move(files.buffered_reader)));

@@ -1,7 +1,6 @@
 #include "wal/segment_chain.h"
 
 #include <algorithm>
-#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,8 +9,6 @@
 
 namespace emdb {
 namespace {
-
-constexpr std::string_view kAdvice = "restore the log from a backup, or salvage what is left";
 
 using Segments = std::deque<std::shared_ptr<Segment>>;
 
@@ -35,7 +32,7 @@ absl::StatusOr<Segments> OpenAll(LogFiles* files, const LogFiles::Listing& listi
           path, 0,
           absl::StrCat("the segment starts with seq ", segment->header().first_seq,
                        ", its name says ", first_seq),
-          kAdvice);
+          kDamagedLogAdvice);
     }
     segments.push_back(std::move(segment));
   }
@@ -64,7 +61,7 @@ absl::Status CheckFollows(const Segment& next, const Segment& old) {
       next.path(), 0,
       absl::StrCat("segment ", b.number, ", from seq ", b.first_seq, ", does not follow segment ",
                    a.number, " in ", old.path(), ": what was between them is missing"),
-      kAdvice);
+      kDamagedLogAdvice);
 }
 
 // The position of the segment that the log starts with.
@@ -77,20 +74,21 @@ absl::StatusOr<size_t> FindFirst(const Segments& segments) {
       oldest.path(), 0,
       absl::StrCat("the oldest segment, from seq ", oldest.header().first_seq,
                    ", is not the first of the log: what was before it is missing"),
-      kAdvice);
+      kDamagedLogAdvice);
 }
 
 absl::Status CheckLast(const Segment& last, bool has_active, const std::string& active_path) {
   const bool is_active = last.path() == active_path;
   if (has_active && !is_active) {
-    return CorruptionError(
-        active_path, 0, absl::StrCat("it is older than the sealed segment ", last.path()), kAdvice);
+    return CorruptionError(active_path, 0,
+                           absl::StrCat("it is older than the sealed segment ", last.path()),
+                           kDamagedLogAdvice);
   }
   if (last.state().mark != SegmentMark::kSealed) return absl::OkStatus();
   return CorruptionError(last.path(), 0,
                          absl::StrCat("the segment is sealed at seq ", last.state().end_seq,
                                       ", but the one behind it is missing"),
-                         kAdvice);
+                         kDamagedLogAdvice);
 }
 
 }  // namespace

@@ -51,8 +51,6 @@ constexpr uint32_t kIsFirstFlag = 1;
 constexpr size_t kSectorBytes = 512;
 constexpr size_t kSectorCrcOffset = 508;
 
-constexpr std::string_view kAdvice = "restore the log from a backup, or salvage what is left";
-
 void SealSector(char* sector) {
   Store32(sector + kSectorCrcOffset, Crc32c(std::string_view(sector, kSectorCrcOffset)));
 }
@@ -85,10 +83,10 @@ absl::Status CheckVersion(std::string_view sector, std::string_view path) {
 
 absl::Status DecodeHeader(std::string_view sector, std::string_view path, SegmentHeader* header) {
   if (sector.substr(0, kMagicBytes) != std::string_view(kMagic, kMagicBytes)) {
-    return CorruptionError(path, 0, "this is no log segment: wrong magic", kAdvice);
+    return CorruptionError(path, 0, "this is no log segment: wrong magic", kDamagedLogAdvice);
   }
   if (!SectorIsIntact(sector)) {
-    return CorruptionError(path, 0, "segment header with a wrong checksum", kAdvice);
+    return CorruptionError(path, 0, "segment header with a wrong checksum", kDamagedLogAdvice);
   }
   EMDB_RETURN_IF_ERROR(CheckVersion(sector, path));
   const char* const p = sector.data();
@@ -108,7 +106,7 @@ absl::Status DecodeHeader(std::string_view sector, std::string_view path, Segmen
                         Load32(p + kReserved20Offset) == 0 &&
                         IsZero(sector.substr(kHeaderEnd, kSectorCrcOffset - kHeaderEnd));
   if (possible) return absl::OkStatus();
-  return CorruptionError(path, 0, "segment header with impossible fields", kAdvice);
+  return CorruptionError(path, 0, "segment header with impossible fields", kDamagedLogAdvice);
 }
 
 absl::Status DecodeState(std::string_view sector, std::string_view path,
@@ -116,7 +114,7 @@ absl::Status DecodeState(std::string_view sector, std::string_view path,
   const char* const p = sector.data();
   if (!SectorIsIntact(sector) || Load64(p + kStateSaltOffset) != header.salt) {
     return CorruptionError(path, kStateOffset, "segment state with a wrong checksum or salt",
-                           kAdvice);
+                           kDamagedLogAdvice);
   }
   const uint32_t mark = Load32(p + kMarkOffset);
   const uint32_t flags = Load32(p + kFlagsOffset);
@@ -135,7 +133,8 @@ absl::Status DecodeState(std::string_view sector, std::string_view path,
                         (state->mark != SegmentMark::kSealed || state->end_salt == 0) &&
                         IsZero(sector.substr(kStateEnd, kSectorCrcOffset - kStateEnd));
   if (possible) return absl::OkStatus();
-  return CorruptionError(path, kStateOffset, "segment state with impossible fields", kAdvice);
+  return CorruptionError(path, kStateOffset, "segment state with impossible fields",
+                         kDamagedLogAdvice);
 }
 
 }  // namespace
@@ -172,13 +171,15 @@ absl::Status DecodeSegmentBlock(std::string_view from, std::string_view path, Se
   EMDB_RETURN_IF_ERROR(DecodeState(from.substr(kStateOffset, kSectorBytes), path, *header, state));
   constexpr size_t kUsed = kStateOffset + kSectorBytes;
   if (IsZero(from.substr(kUsed, kSegmentBlockBytes - kUsed))) return absl::OkStatus();
-  return CorruptionError(path, kUsed, "reserved bytes of the segment header are not zero", kAdvice);
+  return CorruptionError(path, kUsed, "reserved bytes of the segment header are not zero",
+                         kDamagedLogAdvice);
 }
 
 absl::Status DecodeSegmentHeader(std::string_view from, std::string_view path,
                                  SegmentHeader* header) {
   if (from.size() < kSegmentBlockBytes) {
-    return CorruptionError(path, 0, "the file ends inside of the segment header", kAdvice);
+    return CorruptionError(path, 0, "the file ends inside of the segment header",
+                           kDamagedLogAdvice);
   }
   return DecodeHeader(from.substr(0, kSectorBytes), path, header);
 }

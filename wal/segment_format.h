@@ -25,6 +25,10 @@ constexpr uint64_t RoundUpToBlock(uint64_t n) {
   return RoundDownToBlock(n + kSegmentBlockBytes - 1);
 }
 
+// What to do about a damaged log: the advice that goes with most errors.
+inline constexpr std::string_view kDamagedLogAdvice =
+    "restore the log from a backup, or salvage what is left";
+
 struct SegmentHeader {
   StoreId store_id{};
   uint64_t salt = 0;

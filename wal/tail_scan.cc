@@ -228,7 +228,7 @@ class Scanner {
     return CorruptionError(last_.path(), last_.OffsetOf(scan_.end_lsn),
                            absl::StrCat("expected the record with seq ", scan_.end_seq,
                                         ", found bytes that are not it; ", ToAbsl(evidence)),
-                           "restore the log from a backup, or salvage what is left");
+                           kDamagedLogAdvice);
   }
 
   const Segment& last_;
