@@ -13,6 +13,8 @@
 #include "absl/status/status.h"
 #include "storage/coding.h"
 #include "storage/fault_env.h"
+#include "wal/record_format.h"
+#include "wal/segment_format.h"
 #include "wal/testing.h"
 
 namespace emdb {
@@ -90,6 +92,61 @@ class WalDamageTest : public testing::Test {
 TEST_F(WalDamageTest, UndamagedLogIsRight) {
   EXPECT_OK(Check(closed_));
   EXPECT_OK(Check(killed_));
+}
+
+void FlipBit(DiskImage* image, const std::string& path, uint64_t bit) {
+  SparseBytes& file = image->files.at(path);
+  std::string byte = file.Read(bit / 8, 1);
+  byte[0] ^= static_cast<char>(1 << bit % 8);
+  file.Write(bit / 8, byte);
+}
+
+// In both sectors, and one or two of each byte of the zeros behind them, whose others are flipped
+// by segment_format_test.
+TEST_F(WalDamageTest, EachFlippedBitOfASegmentsHeaderIsFound) {
+  const auto expect_found = [this](const DiskImage& whole, const std::string& path) {
+    for (uint64_t bit = 0; bit < kSegmentBlockBytes * 8; bit += bit < 1024 * 8 ? 1 : 7) {
+      DiskImage image = whole;
+      FlipBit(&image, path, bit);
+      const absl::Status status = Check(image);
+      ASSERT_TRUE(absl::IsDataLoss(status)) << path << " bit " << bit << ": " << status;
+      ASSERT_NE(status.message().find(path), absl::string_view::npos) << status;
+      ASSERT_FALSE(HasFailure()) << path << " bit " << bit;
+    }
+  };
+  for (const auto& [path, bytes] : closed_.files) {
+    if (path.ends_with("buffer")) continue;
+    ASSERT_NO_FATAL_FAILURE(expect_found(closed_, path));
+  }
+  ASSERT_NO_FATAL_FAILURE(expect_found(killed_, kPath));
+}
+
+// The append buffer has no header: these are the frames that it alone has. After a kill a damaged
+// one is where the log ends, which no power cut can be told from.
+TEST(WalDamageOfBufferTest, EachFlippedBitOfWhatOnlyTheBufferHasEndsTheLogThere) {
+  constexpr uint64_t kDurable = 10;
+  constexpr uint64_t kAppended = 13;
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  AppendRecords(wal.get(), 0, kDurable);
+  ASSERT_OK(wal->Flush());
+  AppendRecords(wal.get(), kDurable, kAppended);
+  const DiskImage killed = env.FullImage();
+  const std::string contents = Contents(killed, "/d/log.buffer");
+  const size_t begin = contents.find(TestRecord(kDurable)) - kFrameHeaderBytes;
+  const size_t end = contents.find_last_not_of('\0');
+  ASSERT_LT(begin, end);
+  for (uint64_t bit = begin * 8; bit < (end + 1) * 8; ++bit) {
+    DiskImage image = killed;
+    FlipBit(&image, "/d/log.buffer", bit);
+    FaultEnv after(image);
+    const auto reopened = OpenLog(kPath, SmallLog(&after));
+    ASSERT_NE(reopened, nullptr) << bit;
+    ASSERT_GE(reopened->next_seq(), kDurable) << bit;
+    ASSERT_LT(reopened->next_seq(), kAppended) << bit;
+    ExpectRecords(reopened.get(), 0, reopened->next_seq());
+    ASSERT_FALSE(testing::Test::HasFailure()) << bit;
+  }
 }
 
 TEST_F(WalDamageTest, FlippedBitsAreNeverSilent) {
