@@ -69,6 +69,7 @@ class RecoveryTest : public testing::Test {
       ASSERT_OK(RecoverLog(files.get(), options, *std::move(found)).status());
     }
     env->SetObserver(nullptr);
+    ASSERT_FALSE(images.empty());
     for (const DiskImage& image : images) {
       UseDisk(image);
       const absl::StatusOr<FoundLog> found = FindLog(files_.get(), SmallLog(env_.get()), nullptr);

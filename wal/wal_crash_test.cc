@@ -252,16 +252,19 @@ TEST_P(WalCrashTest, EveryOperationOfALife) {
 
 TEST_P(WalCrashTest, EveryOperationOfARecovery) {
   // Every thirteenth: their recoveries are alike.
+  uint64_t cuts = 0;
   for (uint64_t k = 3;; k += 13) {
     FaultEnv env(kSeed);
     env.CutPowerAt(k);
     const Promise promise = Live(&env, GetParam());
     if (!env.PowerIsCut()) break;
+    ++cuts;
     RandomChooser chooser(kSeed + k);
     for (const DiskImage& image : {env.FullImage(), env.CrashImage(&chooser)}) {
       ASSERT_NO_FATAL_FAILURE(CrashRecovery(image, promise, GetParam())) << "power cut at " << k;
     }
   }
+  EXPECT_GT(cuts, 4u);
 }
 
 // What a killed process had not synced is not durable when the next one finds it.
@@ -299,7 +302,10 @@ TEST_P(WalCrashTest, TruncationToASeqIsAllOrNothing) {
       env.CutPowerAt(env.OperationCount() + k);
       truncated = wal->Truncate(1000).ok();
       // Before the log is closed.
-      if (!env.PowerIsCut()) return;
+      if (!env.PowerIsCut()) {
+        EXPECT_GT(k, 3u);
+        return;
+      }
     }
     for (const DiskImage& image : Images(env, kSeed + k)) {
       FaultEnv after(image);

@@ -28,6 +28,14 @@ FaultRule Fail(FileOp failing, uint64_t count, int error_number = EIO) {
   return rule;
 }
 
+// True if one of the numbered operations of `env` has failed.
+bool AnyFailed(const FaultEnv& env) {
+  for (const FaultEnv::TraceEntry& entry : env.Trace()) {
+    if (IsNumbered(entry.op) && !entry.ok) return true;
+  }
+  return false;
+}
+
 TEST(WalFaultTest, FailedSyncPoisonsTheLog) {
   FaultEnv env;
   const auto wal = OpenLog(kPath, SmallLog(&env));
@@ -275,13 +283,17 @@ TEST(WalFaultTest, TruncationThatFailsLeavesTheOldLogOrTheNewOne) {
       env.AddRule(rule);
       truncated = wal->Truncate(1000).ok();
     }
+    const bool failed = AnyFailed(env);
     env.ClearRules();
     const auto wal = OpenLog(kPath, SmallLog(&env));
     ASSERT_NE(wal, nullptr) << k;
     const bool is_new = wal->next_seq() == 1000;
     ASSERT_TRUE(is_new || !truncated) << k;
     ExpectRecords(wal.get(), is_new ? 1000 : 0, is_new ? 1000 : 10);
-    if (truncated) return;
+    if (failed) continue;
+    EXPECT_TRUE(truncated);
+    EXPECT_GT(k, 0u) << "nothing has failed";
+    return;
   }
 }
 
@@ -295,6 +307,7 @@ void LiveWithFaults(FaultEnv* env, FlushPolicy policy, Outcome* outcome) {
   absl::StatusOr<std::unique_ptr<Wal>> wal = Wal::Open(kPath, SmallLog(env, policy));
   if (!wal.ok()) return;
   const bool on_each = policy.kind() == FlushPolicy::Kind::kOnEachWrite;
+  uint64_t boundary = 0;  // of the last rotation
   for (uint64_t i = 0; i < 400; ++i) {
     const std::string record = TestRecord(i, 600);
     const uint64_t next = (*wal)->next_seq();
@@ -303,26 +316,31 @@ void LiveWithFaults(FaultEnv* env, FlushPolicy policy, Outcome* outcome) {
     outcome->appended[next] = record;
     if (seq.ok() && on_each) outcome->durable[*seq] = record;
     const bool flushes = i % 50 == 49;
-    if (flushes && (*wal)->Flush().ok()) outcome->durable = ReadLog(wal->get(), 0);
-    // Fails or not: the records are there or not all the same.
-    if (i % 120 == 119) (*wal)->Rotate().status().IgnoreError();
+    if (flushes && (*wal)->Flush().ok()) outcome->durable = ReadLog(wal->get());
+    // These fail or not: the records that are kept are there all the same.
+    if (i % 120 == 119) boundary = (*wal)->Rotate().value_or(boundary);
+    if (i % 120 == 30) {
+      outcome->durable.erase(outcome->durable.begin(), outcome->durable.lower_bound(boundary));
+      (*wal)->TruncateBefore(boundary).IgnoreError();
+    }
   }
 }
 
-// Every operation fails once: what was acknowledged is there, and nothing else but what was
-// appended.
-void FailEachOnce(FileOp op, FlushPolicy policy, bool short_write) {
+enum class Failing { kOnce, kFromThenOn };
+
+// Every operation fails, once or with all that follow: what was acknowledged is there, and nothing
+// else but what was appended.
+void FailEach(FileOp op, FlushPolicy policy, bool short_write, Failing failing) {
   for (uint64_t k = 0;; ++k) {
     FaultEnv env;
-    FaultRule rule = Fail(op, 1);
+    FaultRule rule = Fail(op, failing == Failing::kOnce ? 1 : UINT64_MAX);
     rule.skip = k;
     rule.short_write = short_write;
     rule.drop_unsynced = true;
     env.AddRule(rule);
     Outcome outcome;
     LiveWithFaults(&env, policy, &outcome);
-    bool failed = false;
-    for (const FaultEnv::TraceEntry& entry : env.Trace()) failed = failed || !entry.ok;
+    const bool failed = AnyFailed(env);
     env.ClearRules();
     for (const DiskImage& image : {env.SyncedImage(), env.FullImage()}) {
       FaultEnv after(image);
@@ -337,8 +355,14 @@ void FailEachOnce(FileOp op, FlushPolicy policy, bool short_write) {
             << FileOpName(op) << " " << k << " seq " << seq;
       }
     }
-    if (!failed) return;
+    if (failed) continue;
+    EXPECT_GT(k, 0u) << "there is no " << FileOpName(op) << " that could fail";
+    return;
   }
+}
+
+void FailEachOnce(FileOp op, FlushPolicy policy, bool short_write) {
+  FailEach(op, policy, short_write, Failing::kOnce);
 }
 
 TEST(WalFaultTest, EveryWriteFailsOnce) {
@@ -362,6 +386,19 @@ TEST(WalFaultTest, EveryReservationFailsOnce) {
 }
 TEST(WalFaultTest, EveryCreationFailsOnce) {
   FailEachOnce(FileOp::kCreate, FlushPolicy::Manual(), false);
+}
+TEST(WalFaultTest, EveryRemovalFailsOnce) {
+  FailEachOnce(FileOp::kRemove, FlushPolicy::Manual(), false);
+}
+TEST(WalFaultTest, EveryMappingFailsOnce) {
+  FailEachOnce(FileOp::kMapRing, FlushPolicy::Manual(), false);
+}
+TEST(WalFaultTest, EveryOperationFailsFromThenOn) {
+  for (const FileOp op :
+       {FileOp::kWrite, FileOp::kSyncData, FileOp::kRename, FileOp::kSyncDirectory,
+        FileOp::kReserve, FileOp::kCreate, FileOp::kRemove, FileOp::kMapRing}) {
+    FailEach(op, FlushPolicy::Manual(), true, Failing::kFromThenOn);
+  }
 }
 
 }  // namespace
