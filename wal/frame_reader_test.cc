@@ -118,6 +118,21 @@ TEST(FrameReaderTest, PeekFindsFramesAheadWithinBounds) {
   EXPECT_EQ(reader.lsn(), 0u);
 }
 
+TEST(FrameReaderTest, PeekNumberFindsOnlyFramesWithANumberWithinBounds) {
+  Stream stream;
+  stream.AddRecord(7, "8 bytes.");
+  stream.AddWitness(8, 7);
+  FrameReader reader(stream.bytes, stream.Range(7));
+  Frame frame;
+  EXPECT_TRUE(*reader.PeekNumber(24, 7, 9, &frame));
+  EXPECT_EQ(Load64(frame.payload.data()), 7u);
+  EXPECT_TRUE(*reader.PeekNumber(24, 8, 8, &frame));
+  EXPECT_FALSE(*reader.PeekNumber(24, 9, 10, &frame));
+  EXPECT_FALSE(*reader.PeekNumber(24, 0, 7, &frame));
+  EXPECT_FALSE(*reader.PeekNumber(0, 7, 9, &frame));
+  EXPECT_TRUE(*reader.Peek(0, 7, 9, &frame));
+}
+
 TEST(FrameReaderTest, ErrorOfTheDiskIsReturned) {
   FaultEnv env;
   const auto segment = *Segment::Create(&env, "/s", 65536, Segment::Access::kBuffered);

@@ -84,6 +84,20 @@ TEST_F(LogFinderTest, KilledLogEndsInTheBuffer) {
   EXPECT_GE(found.tail.records_from_buffer, 10u);
 }
 
+TEST_F(LogFinderTest, StaleClosedMarkIsNotBelievedAgainstTheBuffer) {
+  const DiskImage closed = ThreeSegments(true);
+  FaultEnv env(closed);
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  AppendRecords(wal.get(), 40, 45);
+  DiskImage image = env.FullImage();
+  // The sector of the state is as it was.
+  image.files[kPath].Write(512, closed.files.at(kPath).Read(512, 512));
+  const FoundLog found = *Find(image);
+  EXPECT_FALSE(found.was_closed);
+  EXPECT_EQ(found.next_seq, 45u);
+  EXPECT_EQ(found.tail.records_from_buffer, 5u);
+}
+
 TEST_F(LogFinderTest, RecordsAreRedoneFromAnySeqOnce) {
   for (const bool closes : {true, false}) {
     const DiskImage image = ThreeSegments(closes);

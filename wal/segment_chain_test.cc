@@ -130,6 +130,47 @@ TEST_F(SegmentChainTest, SegmentOfAnotherNumberThatFitsOtherwiseIsDataLoss) {
   EXPECT_TRUE(absl::IsDataLoss(OpenAll().status()));
 }
 
+TEST_F(SegmentChainTest, SegmentThatNamesAnotherOneBeforeItIsDataLoss) {
+  const auto with_last = [this](auto change) {
+    InstallThree();
+    const auto active = *Segment::Open(&env_, files_->ActivePath(), Segment::Access::kBuffered);
+    SegmentHeader forged = active->header();
+    change(&forged);
+    active->Renew(forged, false);
+    EXPECT_EQ(active->WriteBlock(), absl::OkStatus());
+    return OpenAll().status();
+  };
+  // The second one is [4096, 65536) of the stream, from seq 10.
+  EXPECT_EQ(with_last([](auto*) {}), absl::OkStatus());
+  EXPECT_TRUE(absl::IsDataLoss(with_last([](auto* h) { h->prev_salt = 77; })));
+  EXPECT_TRUE(absl::IsDataLoss(with_last([](auto* h) { h->prev_end_lsn = 4088; })));
+  EXPECT_TRUE(absl::IsDataLoss(with_last([](auto* h) {
+    h->base_lsn = 69632;
+    h->prev_end_lsn = 65544;
+  })));
+  EXPECT_TRUE(absl::IsDataLoss(with_last([](auto* h) { h->first_seq = 9; })));
+}
+
+TEST_F(SegmentChainTest, ActiveSegmentThatIsOlderThanASealedOneIsDataLoss) {
+  InstallThree();
+  // The last one under the name of a sealed segment, the one before it as the active one: a chain,
+  // but for the names.
+  ASSERT_EQ(env_.Rename(files_->ActivePath(), files_->SealedPath(20)), absl::OkStatus());
+  EXPECT_TRUE(OpenAll().ok());
+  ASSERT_EQ(env_.Rename(files_->SealedPath(10), files_->ActivePath()), absl::OkStatus());
+  const absl::Status status = OpenAll().status();
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_NE(status.message().find("older"), absl::string_view::npos) << status;
+}
+
+TEST_F(SegmentChainTest, SealedSegmentUnderTheNameOfAnotherIsDataLoss) {
+  InstallThree();
+  ASSERT_EQ(env_.Rename(files_->SealedPath(10), files_->SealedPath(11)), absl::OkStatus());
+  const absl::Status status = OpenAll().status();
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_NE(status.message().find("its name says 11"), absl::string_view::npos) << status;
+}
+
 TEST_F(SegmentChainTest, OtherStoreIsRefused) {
   InstallThree();
   EXPECT_TRUE(OpenAll(StoreId{}).ok());

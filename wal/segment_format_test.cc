@@ -2,11 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/status.h"
 #include "storage/coding.h"
 #include "storage/crc32c.h"
+#include "wal/record_format.h"
 
 namespace emdb {
 namespace {
@@ -87,6 +89,17 @@ TEST(SegmentFormatTest, CutAndZeroBlocksAreDataLoss) {
   EXPECT_TRUE(absl::IsDataLoss(Decode(std::string(kSegmentBlockBytes, '\0'))));
 }
 
+TEST(SegmentFormatTest, OtherMagicIsDataLossEvenWithARightChecksum) {
+  for (size_t i = 0; i < 8; ++i) {
+    std::string block = Encode(SomeHeader(), SomeState());
+    block[i] ^= 0x20;
+    Mend(&block);
+    const absl::Status status = Decode(block);
+    EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+    EXPECT_NE(status.message().find("magic"), absl::string_view::npos) << status;
+  }
+}
+
 TEST(SegmentFormatTest, NewerVersionIsRefusedNamingFoundAndExpected) {
   std::string block = Encode(SomeHeader(), SomeState());
   block[8] = 2;
@@ -117,7 +130,11 @@ TEST(SegmentFormatTest, ImpossibleFieldsAreDataLossEvenWithARightChecksum) {
     change(&header);
     return Decode(Encode(header, SegmentState{}));
   };
+  EXPECT_EQ(with_header([](auto*) {}), absl::OkStatus());
   EXPECT_TRUE(absl::IsDataLoss(with_header([](auto* h) { h->base_lsn += 8; })));
+  EXPECT_TRUE(absl::IsDataLoss(with_header([](auto* h) { h->base_lsn = uint64_t{1} << 62; })));
+  EXPECT_TRUE(
+      absl::IsDataLoss(with_header([](auto* h) { h->capacity_bytes = uint64_t{1} << 62; })));
   EXPECT_TRUE(absl::IsDataLoss(with_header([](auto* h) { h->capacity_bytes = 0; })));
   EXPECT_TRUE(absl::IsDataLoss(with_header([](auto* h) { h->capacity_bytes = 100; })));
   EXPECT_TRUE(absl::IsDataLoss(with_header([](auto* h) { h->prev_end_lsn = 50000; })));
@@ -127,6 +144,9 @@ TEST(SegmentFormatTest, ImpossibleFieldsAreDataLossEvenWithARightChecksum) {
     change(&state);
     return Decode(Encode(SomeHeader(), state));
   };
+  EXPECT_EQ(with_state([](auto*) {}), absl::OkStatus());
+  EXPECT_EQ(with_state([](auto* s) { s->end_seq = kMaxSeq + 1; }), absl::OkStatus());
+  EXPECT_TRUE(absl::IsDataLoss(with_state([](auto* s) { s->end_seq = kMaxSeq + 2; })));
   EXPECT_TRUE(absl::IsDataLoss(with_state([](auto* s) { s->end_lsn = 40952; })));
   EXPECT_TRUE(absl::IsDataLoss(with_state([](auto* s) { s->end_lsn = 102408; })));
   EXPECT_TRUE(absl::IsDataLoss(with_state([](auto* s) { s->end_lsn = 41001; })));
@@ -134,6 +154,15 @@ TEST(SegmentFormatTest, ImpossibleFieldsAreDataLossEvenWithARightChecksum) {
   EXPECT_TRUE(absl::IsDataLoss(with_state([](auto* s) { *s = {.end_salt = 1}; })));
   EXPECT_TRUE(absl::IsDataLoss(with_state([](auto* s) { s->mark = SegmentMark::kSealed; })));
   EXPECT_TRUE(absl::IsDataLoss(with_state([](auto* s) { s->mark = SegmentMark{4}; })));
+}
+
+TEST(SegmentFormatTest, UnknownFlagsOfTheStateAreDataLoss) {
+  for (int bit = 1; bit < 32; ++bit) {
+    std::string block = Encode(SomeHeader(), SomeState());
+    Store32(block.data() + 516, 1 | uint32_t{1} << bit);
+    Mend(&block);
+    EXPECT_TRUE(absl::IsDataLoss(Decode(block))) << bit;
+  }
 }
 
 TEST(SegmentFormatTest, ReservedBytesMustBeZero) {

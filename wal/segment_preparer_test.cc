@@ -126,6 +126,24 @@ TEST_F(SegmentPreparerTest, OnlyOneIsKeptIfOneIsEnough) {
   EXPECT_EQ(Take(0), old);
 }
 
+TEST_F(SegmentPreparerTest, ZerosAreSyncedPieceByPiece) {
+  constexpr int kPieces = 4;
+  std::atomic<int> writes{0};
+  std::atomic<int> syncs{0};
+  env_.SetObserver([&](const FaultEnv::TraceEntry& entry) {
+    if (entry.op == FileOp::kSyncData) ++syncs;
+    if (entry.op != FileOp::kWrite) return;
+    EXPECT_EQ(syncs.load(), writes.load());
+    ++writes;
+  });
+  preparer_.Request(kPieces * (256 << 10));
+  while (writes < kPieces) std::this_thread::yield();
+  preparer_.Stop();
+  EXPECT_EQ(writes.load(), kPieces);
+  EXPECT_EQ(syncs.load(), kPieces);
+  env_.SetObserver(nullptr);
+}
+
 TEST_F(SegmentPreparerTest, StopRemovesWhatWasNotTaken) {
   EXPECT_EQ(preparer_.Await({.good_bytes = kSmall}), absl::OkStatus());
   preparer_.Stop();

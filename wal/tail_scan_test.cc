@@ -209,6 +209,31 @@ TEST_F(TailScanTest, TornFirstRecordThatLooksLikeFramesIsCut) {
   EXPECT_EQ(scan->end_seq, 0u);
 }
 
+// Of the two numbers of a state, either says that what is missing had been durable.
+TEST_F(TailScanTest, EndInFrontOfThatOfTheStateIsDamage) {
+  std::string file;
+  const uint64_t behind_record = PutRecord(&file, 0, 0);
+  const uint64_t end = PutWitness(&file, behind_record, 1, 0);
+  const auto set_end = [this](uint64_t lsn, uint64_t seq) {
+    ASSERT_EQ(segment_->ChangeState([&](SegmentState* state) {
+      *state = {.end_lsn = lsn, .end_seq = seq, .end_salt = 77};
+    }),
+              absl::OkStatus());
+  };
+  set_end(end, 1);
+  EXPECT_EQ(Scan(file, "")->end_lsn, end);
+  std::string damaged = file;
+  damaged[behind_record + 3] ^= 1;  // in the witness
+  EXPECT_TRUE(absl::IsDataLoss(Scan(damaged, "").status()));
+  damaged = file;
+  damaged[3] ^= 1;  // in the record
+  const absl::Status status = Scan(damaged, "").status();
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_NE(status.message().find("below seq 1 "), absl::string_view::npos) << status;
+  set_end(end, 2);
+  EXPECT_TRUE(absl::IsDataLoss(Scan(file, "").status()));
+}
+
 TEST_F(TailScanTest, BufferOfImpossibleSizeHoldsNothing) {
   for (const uint64_t size : {0, 100, 4095, 65535, 98304}) {
     const auto file = *env_.OpenFile("/d/odd", {.write = true, .create = true});

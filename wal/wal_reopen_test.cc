@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 
 #include "absl/status/status.h"
@@ -18,16 +19,23 @@ namespace {
 
 constexpr char kPath[] = "/d/log";
 
-// Of the active segment.
-uint64_t ActiveSalt(FaultEnv* env) {
+// The block of the active segment.
+struct ActiveBlock {
+  SegmentHeader header;
+  SegmentState state;
+};
+
+ActiveBlock ReadActiveBlock(FaultEnv* env) {
   const auto file = env->OpenFile(kPath, OpenOptions{});
   EXPECT_OK(file.status());
-  std::string block(kSegmentBlockBytes, '\0');
-  EXPECT_OK(ReadFully(**file, 0, block.size(), block.data()));
-  SegmentHeader header;
-  EXPECT_OK(DecodeSegmentHeader(block, kPath, &header));
-  return header.salt;
+  std::string bytes(kSegmentBlockBytes, '\0');
+  EXPECT_OK(ReadFully(**file, 0, bytes.size(), bytes.data()));
+  ActiveBlock block;
+  EXPECT_OK(DecodeSegmentBlock(bytes, kPath, &block.header, &block.state));
+  return block;
 }
+
+uint64_t ActiveSalt(FaultEnv* env) { return ReadActiveBlock(env).header.salt; }
 
 TEST(WalReopenTest, ClosedLogGoesOn) {
   FaultEnv env;
@@ -132,6 +140,47 @@ TEST(WalReopenTest, LogThatWasNotClosedGoesOnUnderASaltThatNoFrameCanHave) {
     EXPECT_NE(ActiveSalt(&after_kill), old_salt);
     EXPECT_NE(ActiveSalt(&after_kill), NextSalt(old_salt));
   }
+}
+
+TEST(WalReopenTest, ClosedLogGoesOnUnderASaltThatNoFrameCanHave) {
+  FaultEnv env;
+  ASSERT_OK(OpenLog(kPath, SmallLog(&env))->Close());
+  std::set<uint64_t> salts = {ActiveSalt(&env)};
+  for (uint64_t n = 0; n < 10; ++n) {
+    const auto wal = OpenLog(kPath, SmallLog(&env));
+    const SegmentState state = ReadActiveBlock(&env).state;
+    EXPECT_EQ(state.mark, SegmentMark::kOpen);
+    EXPECT_TRUE(salts.insert(state.end_salt).second) << n;
+    AppendRecords(wal.get(), n, n + 1);
+    ASSERT_OK(wal->Close());
+    EXPECT_EQ(ReadActiveBlock(&env).state.end_salt, state.end_salt);
+  }
+  EXPECT_EQ(salts.size(), 11u);
+}
+
+// Were it not so, what a stale sector makes the end of the log would not be: behind the record that
+// is appended there lies one of a life that is gone, with the seq and at the place that are due.
+TEST(WalReopenTest, RecordsBehindAStaleClosedMarkDoNotComeBackBehindANewOne) {
+  const std::string buffer_path = std::string(kPath) + ".buffer";
+  FaultEnv env;
+  ASSERT_OK(OpenLog(kPath, SmallLog(&env))->Close());
+  const DiskImage closed = env.FullImage();
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  ASSERT_OK(wal->Append("old record 0").status());
+  ASSERT_OK(wal->Append("old record 1").status());
+  ASSERT_OK(wal->Flush());
+  DiskImage image = env.FullImage();
+  image.files[kPath].Write(512, closed.files.at(kPath).Read(512, 512));
+  image.files[buffer_path] = closed.files.at(buffer_path);
+
+  FaultEnv second(image);
+  const auto reopened = OpenLog(kPath, SmallLog(&second));
+  ASSERT_EQ(reopened->next_seq(), 0u);
+  ASSERT_OK(reopened->Append("new record 0").status());
+  ASSERT_OK(reopened->Flush());
+  FaultEnv third(second.FullImage());
+  const std::map<uint64_t, std::string> expected = {{0, "new record 0"}};
+  EXPECT_EQ(ReadLog(OpenLog(kPath, SmallLog(&third)).get()), expected);
 }
 
 TEST(WalReopenTest, BufferSizeMayChangeBetweenSessions) {
