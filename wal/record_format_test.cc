@@ -83,6 +83,20 @@ TEST(RecordFormatTest, ImpossibleHeadersAreRefused) {
   EXPECT_FALSE(DecodeFrameHeader(frame.data(), &header));
 }
 
+TEST(RecordFormatTest, KindsThatAreNotKnownAreRefusedWhateverTheirLength) {
+  const std::set<int> known = {16, 24, 32, 40};
+  for (const std::string payload : {"", "hello", "12345678"}) {
+    std::string frame = Encode(payload);
+    for (int kind = 0; kind < 256; ++kind) {
+      frame[8] = static_cast<char>(kind);
+      FrameHeader header;
+      const bool fits = kind <= 24 || payload.size() == kNumberPayloadBytes;
+      EXPECT_EQ(DecodeFrameHeader(frame.data(), &header), known.contains(kind) && fits)
+          << kind << ", " << payload.size() << " bytes";
+    }
+  }
+}
+
 TEST(RecordFormatTest, SaltsOfAChainDiffer) {
   std::set<uint64_t> seen;
   uint64_t salt = 1;
