@@ -184,7 +184,7 @@ TEST(DbLimitsTest, WritesWorkAgainSoonAfterThereIsSpaceWithoutACheckpointBeingAs
   absl::Status refusal;
   const int count = FillUp(db->get(), &refusal);
   ASSERT_TRUE(absl::IsResourceExhausted(refusal)) << refusal;
-  for (int i = 0; i < 5; ++i) failed_attempts.acquire();
+  for (int i = 0; i < 6; ++i) failed_attempts.acquire();
   env.SetObserver(nullptr);
   env.ClearRules();
 
