@@ -39,7 +39,7 @@ absl::Status PageSalvager::FindHeader(Env* env, const std::string& path,
   }
   if (!slots.newest) {
     lost_.push_back({path, 0, "no header of the store is whole: its tree cannot be found"});
-    lost_ranges_.push_back({});
+    lost_keys_.Add({});
     slot_is_lost_ = true;
     if (!store_id) {
       return CorruptionError(path, 0, "no header of the store is whole, and no log tells its id",
@@ -85,7 +85,7 @@ absl::Status PageSalvager::ReadTree(Visitor visit) {
 }
 
 void PageSalvager::Lose(PageId id, const KeyRange& range, std::string_view what) {
-  lost_ranges_.push_back(range);
+  lost_keys_.Add(range);
   lost_.push_back({file_->path(), file_->OffsetOf(id), LostKeys(what, range)});
 }
 
@@ -185,14 +185,7 @@ absl::Status PageSalvager::VisitCell(std::string_view key, CellKind kind, std::s
   return absl::OkStatus();
 }
 
-bool PageSalvager::IsLost(std::string_view key) const {
-  const auto behind =
-      std::upper_bound(lost_ranges_.begin(), lost_ranges_.end(), key,
-                       [](std::string_view k, const KeyRange& range) { return k < range.lower; });
-  if (behind == lost_ranges_.begin()) return false;
-  const KeyRange& range = *std::prev(behind);
-  return !range.upper || key < *range.upper;
-}
+bool PageSalvager::IsLost(std::string_view key) const { return lost_keys_.Contains(key); }
 
 absl::Status PageSalvager::ForEachLeaf(absl::FunctionRef<bool(const char* page)> visit) const {
   const uint32_t page_size = file_->page_size();
@@ -251,6 +244,24 @@ absl::StatusOr<std::vector<PageSalvager::Stray>> PageSalvager::FindStrays() {
   return strays;
 }
 
+absl::StatusOr<bool> PageSalvager::VisitStray(const char* page, bool all_keys, Visitor visit) {
+  bool any = false;
+  const auto give = [&](std::string_view key, std::optional<std::string_view> value) {
+    any = true;
+    return visit(key, value);
+  };
+  const LeafView leaf(page);
+  for (uint32_t i = 0; i < leaf.count(); ++i) {
+    const std::string key = leaf.key(i);
+    // Before its value is read: the pages of one that the tree has newer may be used otherwise, and
+    // nothing is lost then.
+    if (!all_keys && !IsLost(key)) continue;
+    const LeafView::Cell cell = leaf.cell(i);
+    EMDB_RETURN_IF_ERROR(VisitCell(key, cell.kind, cell.payload, give));
+  }
+  return any;
+}
+
 absl::StatusOr<uint64_t> PageSalvager::ReadStrays(Visitor visit) {
   if (!inner_page_is_lost_ && !slot_is_lost_) return 0;
   EMDB_ASSIGN_OR_RETURN(const std::vector<Stray> strays, FindStrays());
@@ -262,13 +273,7 @@ absl::StatusOr<uint64_t> PageSalvager::ReadStrays(Visitor visit) {
       continue;
     }
     const bool is_newer = has_header_ && stray.generation > header_.generation;
-    bool any = false;
-    EMDB_RETURN_IF_ERROR(
-        VisitLeaf(page.data(), [&](std::string_view key, std::optional<std::string_view> value) {
-          if (!is_newer && !IsLost(key)) return absl::OkStatus();
-          any = true;
-          return visit(key, value);
-        }));
+    EMDB_ASSIGN_OR_RETURN(const bool any, VisitStray(page.data(), is_newer, visit));
     pages += any ? 1 : 0;
   }
   return pages;

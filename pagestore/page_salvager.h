@@ -30,6 +30,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "pagestore/free_map.h"
+#include "pagestore/key_ranges.h"
 #include "pagestore/page_bitmap.h"
 #include "pagestore/page_file.h"
 #include "pagestore/page_format.h"
@@ -68,10 +69,6 @@ class PageSalvager {
   const std::vector<LostPiece>& lost() const { return lost_; }
 
  private:
-  struct KeyRange {
-    std::string lower;
-    std::optional<std::string> upper;  // absent: no bound
-  };
   struct Change {
     CellKind kind = CellKind::kInline;
     std::string payload;
@@ -95,6 +92,8 @@ class PageSalvager {
   void ReadSlice(const SliceRef& slice, const KeyRange& range);
   // Visits, and takes out of overlay_, the changes of keys below `upper`.
   absl::Status VisitOverlay(const std::optional<std::string>& upper, Visitor visit);
+  // Visits what a stray has of keys that the tree lost, or of all keys. Whether that was anything.
+  absl::StatusOr<bool> VisitStray(const char* page, bool all_keys, Visitor visit);
   // Reads the node if it is what the reference says, and was not reached before.
   bool ReadOnce(PageRef ref, uint32_t level, char* page);
   void Lose(PageId id, const KeyRange& range, std::string_view what);
@@ -118,7 +117,7 @@ class PageSalvager {
   std::vector<bool> reached_;
   // What the slices of the node that is being read say and its leaves have not come to yet.
   std::map<std::string, Change> overlay_;
-  std::vector<KeyRange> lost_ranges_;  // of the tree, in order
+  KeyRanges lost_keys_;  // of the tree
   std::vector<LostPiece> lost_;
   std::optional<FreeMap> map_;
   std::optional<uint32_t> bitmap_position_;  // of bitmap_
