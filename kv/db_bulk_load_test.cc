@@ -287,6 +287,34 @@ TEST_F(BulkLoadTest, ADamagedStoreThatWasOnlyLoadedIsNotTakenForANewOne) {
   }
 }
 
+// A disk that says OK and does not write a header leaves the one in its slot that was there before
+// the load. The log cannot tell: it goes on from the same seq.
+TEST_F(BulkLoadTest, AnAcknowledgedLoadIsNotServedAsTheStateBeforeItIfAHeaderIsLost) {
+  ASSERT_EQ(db_->Put("a", "1", {.sync = true}), absl::OkStatus());
+  ASSERT_EQ(db_->Checkpoint(), absl::OkStatus());
+  const DiskImage before = env_.FullImage();
+  std::mt19937_64 random(7);
+  const State records = RandomRecords(&random, 500);
+  ASSERT_EQ(db_->BulkLoad(SourceOf(records)), absl::OkStatus());
+  const DiskImage after = env_.FullImage();
+  size_t opened = 0;
+  constexpr uint64_t kPageBytes = 8192;
+  for (const uint64_t slot : {0, 1}) {
+    DiskImage image = after;
+    image.files[kPath].Write(slot * kPageBytes,
+                             before.files.at(kPath).Read(slot * kPageBytes, kPageBytes));
+    FaultEnv env(image);
+    const absl::StatusOr<std::unique_ptr<Db>> db = Db::Open(SmallOptions(&env), kPath);
+    if (db.ok()) {
+      ++opened;
+      EXPECT_TRUE(ReadAll(**db) == Replaced({{"a", "1"}}, records)) << "slot " << slot;
+    } else {
+      EXPECT_TRUE(absl::IsDataLoss(db.status())) << db.status();
+    }
+  }
+  EXPECT_EQ(opened, 1u);
+}
+
 // A killed process leaves a load whole that is not durable yet, and it is read.
 TEST(BulkLoadCrashTest, ALoadThatWasFoundAfterAKillIsKept) {
   std::mt19937_64 random(6);

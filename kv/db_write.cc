@@ -233,7 +233,7 @@ absl::Status DbImpl::BulkLoad(const BulkSource& source) {
   EMDB_RETURN_IF_ERROR(CheckpointEverything());
   return checkpointer_->RunExclusively([this, &source] {
     BulkLoadChanges changes(source);
-    return store_->Checkpoint(store_->next_seq(), &changes);
+    return store_->Load(&changes);
   });
 }
 

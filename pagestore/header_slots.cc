@@ -110,6 +110,13 @@ bool SameStore(const StoreHeader& a, const StoreHeader& b) {
   return a.store_id == b.store_id && a.page_size == b.page_size;
 }
 
+absl::Status CheckInARow(const StoreHeader& newest, const StoreHeader& older) {
+  if (newest.generation == older.generation + 1) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat("it holds generation ", older.generation,
+                                          ", and the other slot ", newest.generation,
+                                          ", not the next"));
+}
+
 struct CopyPlace {
   PageId slot;
   size_t offset;
@@ -127,10 +134,9 @@ absl::StatusOr<bool> VerifyCopy(const PageFile& file, CopyPlace place, const cha
                                                              " of the slot: ", status.message())));
   }
   if (header == newest) return true;
-  if (HeaderSlot(header.generation) == place.slot && header.generation < newest.generation &&
-      SameStore(header, newest)) {
-    return false;
-  }
+  // Its own slot held the generation before the last one until it was written.
+  const uint64_t age = place.slot == HeaderSlot(newest.generation) ? kHeaderSlots : 1;
+  if (header.generation + age == newest.generation && SameStore(header, newest)) return false;
   return file.Corruption(place.slot, "a header that does not belong there");
 }
 
@@ -155,6 +161,11 @@ absl::StatusOr<FoundHeader> ReadNewestHeader(const File& file) {
   }
   if (!first.newest) return SlotError(file, 0, first.status);
   if (!second.newest) return SlotError(file, page_size, second.status);
+  if (const absl::Status status = CheckInARow(newest, older); !status.ok()) {
+    return CorruptionError(file.path(), HeaderSlot(older.generation) * uint64_t{page_size},
+                           FromAbsl(absl::StrCat("a header was lost: ", status.message())),
+                           "it may have been the newest: restore the store from a backup");
+  }
   if (size < uint64_t{newest.file_pages} * page_size) {
     return CorruptionError(file.path(), size,
                            FromAbsl(absl::StrCat("the file ends here, expected ", newest.file_pages,
@@ -183,11 +194,13 @@ absl::StatusOr<HeaderSlots> ReadHeaderSlots(const File& file) {
   }
   HeaderSlots slots;
   slots.newest = first.newest ? first.newest : second.newest;
-  if (second.newest && second.newest->generation > slots.newest->generation) {
-    slots.newest = second.newest;
-  }
   slots.status = {first.newest ? absl::OkStatus() : first.status,
                   second.newest ? absl::OkStatus() : second.status};
+  if (!first.newest || !second.newest) return slots;
+  const bool second_is_newer = second.newest->generation > first.newest->generation;
+  if (second_is_newer) slots.newest = second.newest;
+  const StoreHeader& older = second_is_newer ? *first.newest : *second.newest;
+  slots.status[HeaderSlot(older.generation)] = CheckInARow(*slots.newest, older);
   return slots;
 }
 

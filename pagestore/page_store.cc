@@ -63,6 +63,8 @@ absl::Status PageStore::Checkpoint(uint64_t next_seq, ChangeSource* changes,
   return impl_->Checkpoint(next_seq, changes, progress);
 }
 
+absl::Status PageStore::Load(ChangeSource* changes) { return impl_->Load(changes); }
+
 absl::Status PageStore::EnsureDurable() { return impl_->EnsureDurable(); }
 
 absl::Status PageStore::Compact(const std::function<void()>& on_generation) {

@@ -159,6 +159,13 @@ class PageStore {
   absl::Status Checkpoint(uint64_t next_seq, ChangeSource* changes,
                           const std::function<void(uint64_t changes_done)>& progress = nullptr);
 
+  // As Checkpoint with the next_seq that is there, for changes that no log holds. Where a log goes
+  // on from next_seq, a disk that loses the write of the newest header is found out by it; here the
+  // header in the other slot would pass for the newest, and the changes be gone. So a Load that
+  // changes something makes two generations with the same contents, which takes one header and one
+  // sync more, and returns when both slots lead to them.
+  absl::Status Load(ChangeSource* changes);
+
   // Makes durable what Open found: the process that wrote it may have ended before it was.
   // Checkpoint does so by itself, so this is for those who rely on the store before. Errors as of
   // Checkpoint.

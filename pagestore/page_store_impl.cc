@@ -89,6 +89,14 @@ absl::Status PageStoreImpl::Checkpoint(uint64_t next_seq, ChangeSource* changes,
                          [&](TreeWriter* writer) { return writer->Merge(changes, progress); });
 }
 
+absl::Status PageStoreImpl::Load(ChangeSource* changes) {
+  MutexLock lock(&writer_mutex_);
+  EMDB_RETURN_IF_ERROR(CheckWritable());
+  return WriteGeneration(
+      header_.next_seq, [&](TreeWriter* writer) { return writer->Merge(changes, nullptr); },
+      Headers::kBoth);
+}
+
 absl::Status PageStoreImpl::Compact(const std::function<void()>& on_generation) {
   MutexLock lock(&writer_mutex_);
   EMDB_RETURN_IF_ERROR(CheckWritable());
@@ -165,7 +173,8 @@ absl::Status PageStoreImpl::ConfirmFound() {
   return absl::OkStatus();
 }
 
-absl::Status PageStoreImpl::WriteGeneration(uint64_t next_seq, const MakeTree& make) {
+absl::Status PageStoreImpl::WriteGeneration(uint64_t next_seq, const MakeTree& make,
+                                            Headers headers) {
   // Before anything is written to pages that the generation before this one may use.
   EMDB_RETURN_IF_ERROR(ConfirmFound());
   Reclaim();
@@ -185,6 +194,10 @@ absl::Status PageStoreImpl::WriteGeneration(uint64_t next_seq, const MakeTree& m
     return status;
   }
   EMDB_RETURN_IF_ERROR(MakeDurable(header));
+  if (headers == Headers::kBoth && header.root != header_.root) {
+    ++header.generation;
+    EMDB_RETURN_IF_ERROR(MakeHeaderDurable(header));
+  }
   // The pages that only older generations use are the first to leave the cache.
   cache_.Demote(free_space_.freed());
   free_space_.Commit(header.generation);
@@ -220,6 +233,10 @@ absl::Status PageStoreImpl::WritePages(const MakeTree& make, PageWriter* writer,
 absl::Status PageStoreImpl::MakeDurable(const StoreHeader& header) {
   // Sync before the header is written: a header on disk must find all of its pages there.
   if (absl::Status s = file_.Sync(); !s.ok()) return Poison(s);
+  return MakeHeaderDurable(header);
+}
+
+absl::Status PageStoreImpl::MakeHeaderDurable(const StoreHeader& header) {
   if (absl::Status s = WriteHeader(file_.file(), header); !s.ok()) return Poison(s);
   // Sync again: only now may the log be cut and freed pages be written to.
   if (absl::Status s = file_.Sync(); !s.ok()) return Poison(s);

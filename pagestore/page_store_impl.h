@@ -46,6 +46,7 @@ class PageStoreImpl {
 
   absl::Status Checkpoint(uint64_t next_seq, ChangeSource* changes,
                           const TreeWriter::Progress& progress) ABSL_LOCKS_EXCLUDED(writer_mutex_);
+  absl::Status Load(ChangeSource* changes) ABSL_LOCKS_EXCLUDED(writer_mutex_);
   absl::Status EnsureDurable() ABSL_LOCKS_EXCLUDED(writer_mutex_);
   absl::Status Compact(const std::function<void()>& on_generation)
       ABSL_LOCKS_EXCLUDED(writer_mutex_);
@@ -73,13 +74,21 @@ class PageStoreImpl {
   absl::Status CheckWritable() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
   // Makes the header durable that Open found, once.
   absl::Status ConfirmFound() ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
+  enum class Headers {
+    kOne,   // the header before it stays in its slot
+    kBoth,  // as two generations, if it has another tree than the one before
+  };
   // Writes the generation after the newest one, durably, and makes it the newest.
-  absl::Status WriteGeneration(uint64_t next_seq, const MakeTree& make)
+  absl::Status WriteGeneration(uint64_t next_seq, const MakeTree& make,
+                               Headers headers = Headers::kOne)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
   // Everything of the new generation but its header; fills in *header.
   absl::Status WritePages(const MakeTree& make, PageWriter* writer, StoreHeader* header)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
   absl::Status MakeDurable(const StoreHeader& header) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
+  // The half of it that comes when all pages are durable.
+  absl::Status MakeHeaderDurable(const StoreHeader& header)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
   absl::Status Poison(const absl::Status& cause) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
   void Publish(const StoreHeader& header, uint64_t pages_written)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);

@@ -467,6 +467,68 @@ TEST_F(PageStoreTest, AStoreWhoseMakingWasCutOffHasNothingToFallBackTo) {
   EXPECT_EQ((*store)->fallback_next_seq(), (*store)->next_seq());
 }
 
+TEST_F(PageStoreTest, ALoadMakesBothSlotsLeadToIt) {
+  ASSERT_TRUE(Apply(store_.get(), 5, {{"a", "1"}}).ok());
+  const uint64_t generation = store_->stats().generation;
+  const Changes changes = {{"b", "2"}};
+  MapChangeSource source(changes);
+  ASSERT_TRUE(store_->Load(&source).ok());
+  EXPECT_EQ(store_->stats().generation, generation + 2);
+  EXPECT_EQ(store_->next_seq(), 5u);
+  EXPECT_EQ(store_->GetView().record_count(), 2u);
+  ExpectVerified();
+  const Changes none;
+  MapChangeSource nothing(none);
+  ASSERT_TRUE(store_->Load(&nothing).ok());
+  EXPECT_EQ(store_->stats().generation, generation + 3);
+  ExpectVerified();
+  // The pages of the tree before are used again.
+  for (int i = 0; i < 10; ++i) {
+    MapChangeSource again(changes);
+    ASSERT_TRUE(store_->Load(&again).ok());
+  }
+  EXPECT_LT(store_->stats().file_pages, 12u);
+  ExpectVerified();
+}
+
+TEST_F(PageStoreTest, HeadersThatAreNotInARowAreDamage) {
+  constexpr uint64_t kPage = 8192;
+  std::vector<DiskImage> images;  // of the generations 1 to 7
+  for (int i = 0; i < 7; ++i) {
+    images.push_back(env_.FullImage());
+    Put({{"a", std::to_string(i)}});
+  }
+  const auto open = [](const DiskImage& image) {
+    FaultEnv env(image);
+    return PageStore::Open(kPath, SmallStoreOptions(&env)).status();
+  };
+  const auto with_slot = [&](DiskImage image, uint64_t slot, const DiskImage& from) {
+    image.files[kPath].Write(slot * kPage, from.files.at(kPath).Read(slot * kPage, kPage));
+    return image;
+  };
+  const DiskImage& newest = images[6];  // 7 in the second slot, 6 in the first
+  EXPECT_EQ(open(newest), absl::OkStatus());
+  EXPECT_EQ(open(with_slot(newest, 1, images[4])), absl::OkStatus());  // 6 and 5
+  for (const DiskImage& damaged :
+       {with_slot(newest, 1, images[2]), with_slot(newest, 0, images[3])}) {
+    const absl::Status status = open(damaged);
+    EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  }
+  // One copy that is older than a power cut may leave it is found by Verify.
+  for (const uint64_t slot : {0, 1}) {
+    DiskImage image = newest;
+    const DiskImage& old = images[2 - slot];
+    image.files[kPath].Write(slot * kPage + 4096,
+                             old.files.at(kPath).Read(slot * kPage + 4096, 512));
+    FaultEnv env(image);
+    PageStoreOptions options = SmallStoreOptions(&env);
+    options.read_only = true;
+    const auto store = PageStore::Open(kPath, options);
+    ASSERT_TRUE(store.ok()) << store.status();
+    EXPECT_TRUE(absl::IsDataLoss((*store)->Verify())) << slot;
+  }
+}
+
 TEST_F(PageStoreTest, NothingCanBeWrittenOnceItIsClosed) {
   ASSERT_TRUE(store_->Close().ok());
   EXPECT_TRUE(store_->Close().ok());
