@@ -126,12 +126,23 @@ std::optional<uint32_t> PageCache::TakeFrame(bool evict) {
   if (!HasRoom()) Evict(low_water_);
   if (std::optional<uint32_t> frame = PopFree()) return frame;
   epoch_->Reclaim();
+  if (std::optional<uint32_t> frame = PopFree()) return frame;
+  // The free frames are all pinned still: erased pages that cursors stand on. Unless others are on
+  // their way, nothing is sent off while there are as many as these.
+  if (IsRetiring()) return std::nullopt;
+  Evict(low_water_);
+  epoch_->Reclaim();
   return PopFree();
 }
 
 void PageCache::ReturnFrame(uint32_t frame) {
   MutexLock lock(&free_->mutex);
   free_->frames.push_back(frame);
+}
+
+bool PageCache::IsRetiring() const {
+  MutexLock lock(&free_->mutex);
+  return free_->retiring > 0;
 }
 
 bool PageCache::HasRoom() const {

@@ -138,6 +138,7 @@ class PageCache {
   std::optional<uint32_t> TakeFrame(bool evict);
   std::optional<uint32_t> PopFree();
   void ReturnFrame(uint32_t frame);
+  bool IsRetiring() const;
   // Starts the way of up to `count` frames from the table to the free list.
   void Evict(uint32_t count);
   uint32_t QueueToShrink() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

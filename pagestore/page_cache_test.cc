@@ -155,6 +155,18 @@ TEST_F(PageCacheTest, APinOutlivesTheErasure) {
   EXPECT_EQ(KeyOf(pin), "7");
 }
 
+TEST_F(PageCacheTest, ErasedPagesThatArePinnedDoNotKeepOthersOut) {
+  std::vector<PagePin> pins;
+  for (PageId id = kFirst; id < kFirst + 8; ++id) pins.push_back(Load(id));
+  for (PageId id = 100; id < 100 + kFrames; ++id) Load(id);
+  cache_->Erase({{kFirst, 8}});
+  for (PageId id = 200; id < 200 + kFrames; ++id) {
+    Load(id);
+    EXPECT_TRUE(IsInMemory(id)) << id;
+  }
+  for (uint32_t i = 0; i < pins.size(); ++i) EXPECT_EQ(KeyOf(pins[i]), std::to_string(kFirst + i));
+}
+
 TEST_F(PageCacheTest, DemotedPagesLeaveFirst) {
   for (int round = 0; round < 2; ++round) {
     for (PageId id = kFirst; id < kFirst + kFrames / 2; ++id) Load(id);
