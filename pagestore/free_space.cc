@@ -20,6 +20,10 @@ constexpr uint32_t kLongRun = 8;
 constexpr uint64_t kSmallFilePages = 4096;
 // At least this many pages at the end of the file are moved at a time.
 constexpr uint64_t kMinPagesToMove = 128;
+// And, of an idle store, this part of the file; a checkpoint, which others may wait for, moves at
+// most this much.
+constexpr uint64_t kIdlePart = 16;
+constexpr uint64_t kMostBytesToMove = uint64_t{16} << 20;
 // One part in so many has to be free for an idle store to get shorter, and so many pages.
 constexpr uint64_t kIdleShare = 32;
 constexpr uint64_t kMinIdlePages = 32;
@@ -263,7 +267,11 @@ absl::StatusOr<PageId> FreeSpace::EndToMove(Shrink when) {
   if (!IsSparse(when)) return UINT32_MAX;
   EMDB_RETURN_IF_ERROR(LoadIndex());
   if (when == Shrink::kWhenIdle) preferred_run_ = 1;
-  const uint64_t budget = std::min(std::max(kMinPagesToMove, file_pages_ / 16), free_pages() / 2);
+  uint64_t budget = std::max(kMinPagesToMove, file_pages_ / kIdlePart);
+  if (when == Shrink::kWhenHalfIsFree) {
+    budget = std::min(budget, kMostBytesToMove / file_->page_size());
+  }
+  budget = std::min(budget, free_pages() / 2);
   // What stands below could not move to a better place.
   const uint64_t lowest = used_pages_ + pending_pages_;
   uint64_t found = 0;

@@ -35,7 +35,8 @@ class FreeSpace {
  public:
   // How much has to be free for the end of the file to be moved.
   enum class Shrink {
-    // Half of it: less will be needed by the next checkpoints, and would only go to and fro.
+    // Half of it: less will be needed by the next checkpoints, and would only go to and fro. A few
+    // MiB are moved at a time, so that what a checkpoint costs does not follow the file.
     kWhenHalfIsFree,
     // A few parts in a hundred, down to holes of a single page: nothing else is to be done.
     kWhenIdle,

@@ -157,6 +157,21 @@ TEST_F(FreeSpaceTest, TheFileEndsBehindItsLastUsedPage) {
   EXPECT_LT(header_.file_pages, low.end() + 10);
 }
 
+TEST_F(FreeSpaceTest, ACheckpointMovesAFewMiBAtMostAndAnIdleStoreAPartOfTheFile) {
+  const PageRun low = AllocateExactly(60'000);
+  AllocateExactly(40'000);
+  Commit();
+  ASSERT_TRUE(space_->Free(low).ok());
+  Commit();
+  space_->Reclaim(header_.generation);
+  const absl::StatusOr<PageId> ordinary = space_->EndToMove(FreeSpace::Shrink::kWhenHalfIsFree);
+  const absl::StatusOr<PageId> idle = space_->EndToMove(FreeSpace::Shrink::kWhenIdle);
+  ASSERT_TRUE(ordinary.ok() && idle.ok());
+  EXPECT_GE(header_.file_pages - *ordinary, 2000u);
+  EXPECT_LE(header_.file_pages - *ordinary, 2200u);
+  EXPECT_GE(header_.file_pages - *idle, 6000u);
+}
+
 TEST_F(FreeSpaceTest, RunsCrossTheBordersOfBitmapPages) {
   const uint32_t border = BitmapPages(kPageSize);
   const PageRun run = AllocateExactly(border + 100);

@@ -208,7 +208,7 @@ absl::Status PageStoreImpl::WriteGeneration(uint64_t next_seq, const MakeTree& m
 
 absl::Status PageStoreImpl::WritePages(const MakeTree& make, PageWriter* writer,
                                        StoreHeader* header) {
-  EMDB_ASSIGN_OR_RETURN(const PageId move_from, free_space_.EndToMove(shrink_));
+  EMDB_ASSIGN_OR_RETURN(const PageId move_from, EndToMove());
   const uint64_t bytes = header_.key_bytes + header_.value_bytes;
   TreeWriter tree_writer(
       TreeOf(header_),
@@ -227,7 +227,22 @@ absl::Status PageStoreImpl::WritePages(const MakeTree& make, PageWriter* writer,
   header->value_bytes += static_cast<uint64_t>(difference.value_bytes);
   header->slice_pages += static_cast<uint32_t>(difference.slice_pages);
   header->slice_records += static_cast<uint64_t>(difference.slice_records);
-  return free_space_.WriteMap(header, move_from);
+  EMDB_RETURN_IF_ERROR(free_space_.WriteMap(header, move_from));
+  NoteMove(move_from, *header);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<PageId> PageStoreImpl::EndToMove() {
+  if (shrink_ == FreeSpace::Shrink::kWhenHalfIsFree && stuck_from_ != UINT32_MAX) return UINT32_MAX;
+  return free_space_.EndToMove(shrink_);
+}
+
+void PageStoreImpl::NoteMove(PageId move_from, const StoreHeader& header) {
+  if (move_from != UINT32_MAX) stuck_from_ = move_from;
+  const std::vector<PageRun>& freed = free_space_.freed();
+  const bool some_went = std::any_of(
+      freed.begin(), freed.end(), [from = stuck_from_](PageRun run) { return run.end() > from; });
+  if (some_went || header.file_pages != header_.file_pages) stuck_from_ = UINT32_MAX;
 }
 
 absl::Status PageStoreImpl::MakeDurable(const StoreHeader& header) {

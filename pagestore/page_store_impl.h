@@ -85,6 +85,10 @@ class PageStoreImpl {
   // Everything of the new generation but its header; fills in *header.
   absl::Status WritePages(const MakeTree& make, PageWriter* writer, StoreHeader* header)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
+  absl::StatusOr<PageId> EndToMove() ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
+  // Notes whether what was to be moved has been; `header` is the new one.
+  void NoteMove(PageId move_from, const StoreHeader& header)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
   absl::Status MakeDurable(const StoreHeader& header) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
   // The half of it that comes when all pages are durable.
   absl::Status MakeHeaderDurable(const StoreHeader& header)
@@ -113,6 +117,9 @@ class PageStoreImpl {
   bool closed_ ABSL_GUARDED_BY(writer_mutex_) = false;
   // When the generation being written moves the end of the file to the front.
   FreeSpace::Shrink shrink_ ABSL_GUARDED_BY(writer_mutex_) = FreeSpace::Shrink::kWhenHalfIsFree;
+  // UINT32_MAX, or: what stands from this page on was to be moved and stayed where it is (large
+  // values do), so that looking for it again is of no use until some of it goes.
+  PageId stuck_from_ ABSL_GUARDED_BY(writer_mutex_) = UINT32_MAX;
   // The last Tidy moved pages, and the file did not get shorter yet.
   bool tidy_is_waiting_ ABSL_GUARDED_BY(writer_mutex_) = false;
 

@@ -272,6 +272,25 @@ TEST_F(PageStoreTest, DeletionsShrinkTheFile) {
   ExpectVerified();
 }
 
+TEST_F(PageStoreTest, WhatCannotBeMovedIsNotLookedForByEveryCheckpoint) {
+  const Changes load = Ascending(0, 50000, 100);
+  Put(load);
+  Put({{"large", std::string(300'000, 'L')}});
+  Put(DeletionsOf(Ascending(0, 45000, 100)));
+  const auto lookups = [this] { return store_->stats().cache_hits + store_->stats().cache_misses; };
+  for (int i = 0; i < 5; ++i) Put({});
+  const uint64_t with_large = FileBytes();
+  const uint64_t before = lookups();
+  for (int i = 0; i < 5; ++i) Put({});
+  EXPECT_EQ(lookups(), before);
+  EXPECT_EQ(FileBytes(), with_large);
+  // When it goes, so does the end of the file.
+  Put({{"large", std::nullopt}});
+  for (int i = 0; i < 3; ++i) Put({});
+  EXPECT_LT(FileBytes(), with_large / 4);
+  ExpectVerified();
+}
+
 TEST_F(PageStoreTest, TidyMovesTheEndOfTheFileToTheFrontStepByStep) {
   // A second tree behind the first, which then is free.
   const Changes load = Ascending(0, 200000, 100);
