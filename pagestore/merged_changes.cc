@@ -5,13 +5,12 @@
 namespace emdb {
 
 MergedChanges::MergedChanges(const Tree& tree, absl::Span<const SliceRef> slices,
-                             ChangeSource* newest, std::optional<std::string_view> upper,
-                             FreeSpace* free_space)
-    : file_(tree.file), newest_(newest), upper_(upper), free_space_(free_space) {
+                             ChangeSource* newest, const NodeBounds& bounds, FreeSpace* free_space)
+    : file_(tree.file), newest_(newest), bounds_(bounds), free_space_(free_space) {
   for (const SliceRef& slice : slices) {
     cursors_.emplace_back(SliceTree(tree, slice));
     cursors_.back().SeekToFirst();
-    if (absl::Status s = cursors_.back().status(); !s.ok()) Fail(std::move(s));
+    CheckCursor(cursors_.back());
   }
   if (status_.ok()) FindSmallest();
 }
@@ -59,7 +58,14 @@ void MergedChanges::Advance(size_t i) {
   }
   TreeCursor& cursor = cursors_[i - 1];
   cursor.Next();
-  if (absl::Status s = cursor.status(); !s.ok()) Fail(std::move(s));
+  CheckCursor(cursor);
+}
+
+void MergedChanges::CheckCursor(const TreeCursor& cursor) {
+  if (absl::Status s = cursor.status(); !s.ok()) return Fail(std::move(s));
+  if (!cursor.Valid() || (cursor.key() >= bounds_.lower && IsBelowUpper(cursor.key()))) return;
+  Fail(file_->Corruption(cursor.leaf_id(),
+                         "keys of a slice that are not within its node's separators"));
 }
 
 std::string_view MergedChanges::value() const {

@@ -1,6 +1,7 @@
 // MergedChanges: what a checkpoint and a node's slices say together of each key: the newest change,
 // from the checkpoint's own changes down to the oldest of the slices, in key order. A change that a
-// newer one hides is dropped, and the pages of its large value, if it has one, are freed.
+// newer one hides is dropped, and the pages of its large value, if it has one, are freed. A slice
+// with a key that is not the node's is DataLoss.
 //
 // For one thread.
 
@@ -24,12 +25,18 @@
 
 namespace emdb {
 
+// The keys below a node: lower <= key < upper.
+struct NodeBounds {
+  std::string_view lower;
+  std::optional<std::string_view> upper;
+};
+
 class MergedChanges : public ChangeSource {
  public:
-  // Of `newest` only keys below `upper`, if there is one, are taken. All outlive it, the node's
-  // page included.
+  // Of `newest` only keys below the node's upper bound are taken. All outlive it, the node's page
+  // included.
   MergedChanges(const Tree& tree, absl::Span<const SliceRef> slices, ChangeSource* newest,
-                std::optional<std::string_view> upper, FreeSpace* free_space);
+                const NodeBounds& bounds, FreeSpace* free_space);
 
   bool Valid() const override { return valid_; }
   void Next() override;
@@ -47,7 +54,8 @@ class MergedChanges : public ChangeSource {
  private:
   static constexpr size_t kNewest = 0;  // cursors_[i] is source i + 1
 
-  bool NewestIsValid() const { return newest_->Valid() && (!upper_ || newest_->key() < *upper_); }
+  bool IsBelowUpper(std::string_view key) const { return !bounds_.upper || key < *bounds_.upper; }
+  bool NewestIsValid() const { return newest_->Valid() && IsBelowUpper(newest_->key()); }
   bool SourceValid(size_t i) const {
     return i == kNewest ? NewestIsValid() : cursors_[i - 1].Valid();
   }
@@ -59,11 +67,13 @@ class MergedChanges : public ChangeSource {
   // Moves source `i` on; its change counts no more.
   void Drop(size_t i);
   void Advance(size_t i);
+  // Fails if the cursor has, or has come to a key that is not the node's.
+  void CheckCursor(const TreeCursor& cursor);
   void Fail(absl::Status status);
 
   const PageFile* const file_;
   ChangeSource* const newest_;
-  const std::optional<std::string_view> upper_;
+  const NodeBounds bounds_;
   FreeSpace* const free_space_;
   std::deque<TreeCursor> cursors_;  // newest slice first
   size_t current_ = kNewest;

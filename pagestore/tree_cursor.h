@@ -42,6 +42,8 @@ class TreeCursor : public Cursor {
   std::string_view value() override;
   absl::Status status() const override { return status_; }
 
+  // The page it stands on.
+  PageId leaf_id() const { return PageIdField(leaf_); }
   // Of the record it stands at; the cell goes with the position. Only slices have tombstones.
   const LeafView::Cell& cell() const { return cell_; }
   bool is_tombstone() const { return cell_.kind == CellKind::kTombstone; }

@@ -72,11 +72,7 @@ class TreeWriter {
   const Difference& difference() const { return difference_; }
 
  private:
-  // The keys below a node: lower <= key < upper.
-  struct Bounds {
-    std::string_view lower;
-    std::optional<std::string_view> upper;
-  };
+  using Bounds = NodeBounds;
 
   absl::StatusOr<TreeBuilder::Root> Run();
   absl::Status MergeNode(PageRef ref, uint32_t level, const Bounds& bounds);
@@ -92,9 +88,9 @@ class TreeWriter {
   absl::StatusOr<std::vector<SliceRef>> WriteSlices(const Bounds& bounds);
   absl::Status WriteBufferedNode(const char* page, absl::Span<const SliceRef> slices,
                                  std::string_view lower);
-  // Runs `work` with the changes below `upper` and those of the `count` newest slices of the page
-  // in place of changes_, then frees these slices.
-  absl::Status WithSlices(const char* page, uint32_t count, std::optional<std::string_view> upper,
+  // Runs `work` with the changes of the node's keys and those of the `count` newest slices of the
+  // page in place of changes_, then frees these slices.
+  absl::Status WithSlices(const char* page, uint32_t count, const Bounds& bounds,
                           absl::FunctionRef<absl::Status()> work);
   absl::Status FreeSlice(const SliceRef& slice);
   absl::Status MergeChildren(const InnerView& node, uint32_t level, const Bounds& bounds);

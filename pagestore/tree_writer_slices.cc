@@ -97,7 +97,7 @@ absl::Status TreeWriter::FoldNode(const char* page, const Bounds& bounds) {
   const SliceList folded(page);
   const uint64_t pages = node.child_count() + SumOf(folded, folded.size()).pages;
   fold_left_ -= std::min(fold_left_, pages);
-  return WithSlices(page, SliceList(page).size(), bounds.upper,
+  return WithSlices(page, SliceList(page).size(), bounds,
                     [&] { return MergeChildren(node, 1, bounds); });
 }
 
@@ -111,7 +111,7 @@ absl::Status TreeWriter::AddSlices(const char* page, const Bounds& bounds) {
 absl::Status TreeWriter::JoinSlices(const char* page, const Bounds& bounds) {
   std::vector<SliceRef> slices;
   const uint32_t joined = YoungSlices(page);
-  EMDB_RETURN_IF_ERROR(WithSlices(page, joined, bounds.upper, [&]() -> absl::Status {
+  EMDB_RETURN_IF_ERROR(WithSlices(page, joined, bounds, [&]() -> absl::Status {
     EMDB_ASSIGN_OR_RETURN(slices, WriteSlices(bounds));
     return absl::OkStatus();
   }));
@@ -146,14 +146,13 @@ absl::Status TreeWriter::WriteBufferedNode(const char* page, absl::Span<const Sl
   return builder_.AddSubtree(lower, ref, 1);
 }
 
-absl::Status TreeWriter::WithSlices(const char* page, uint32_t count,
-                                    std::optional<std::string_view> upper,
+absl::Status TreeWriter::WithSlices(const char* page, uint32_t count, const Bounds& bounds,
                                     absl::FunctionRef<absl::Status()> work) {
   const SliceList list(page);
   std::vector<SliceRef> slices;
   for (uint32_t i = 0; i < count; ++i) slices.push_back(list.at(i));
   ChangeSource* const own = changes_;
-  MergedChanges merged(tree_, slices, own, upper, target_.free_space);
+  MergedChanges merged(tree_, slices, own, bounds, target_.free_space);
   changes_ = &merged;
   folding_ = &merged;
   absl::Status status = work();
