@@ -196,7 +196,6 @@ absl::Status FreeSpace::GiveBack(PageRun run) {
       }));
   used_pages_ -= run.count;
   hint_ = std::min<uint64_t>(hint_, run.first);
-  exact_hint_ = std::min<uint64_t>(exact_hint_, run.first);
   return absl::OkStatus();
 }
 
@@ -299,6 +298,8 @@ absl::Status FreeSpace::WriteMap(StoreHeader* header, PageId move_from) {
   EMDB_RETURN_IF_ERROR(LoadIndex());
   EMDB_RETURN_IF_ERROR(TrimEnd());
   MoveNodes(move_from);
+  // Where the last of the tree's pages went, and not behind the last large value.
+  exact_hint_ = std::min(exact_hint_, hint_);
   // The map's own pages come from the space it describes: giving one a place changes bits, which
   // may change another page of the map. It ends because a page is placed only once.
   bool placed = true;

@@ -130,8 +130,10 @@ class FreeSpace {
   uint64_t used_pages_ = kHeaderSlots;
   uint64_t pending_pages_ = 0;
   uint32_t preferred_run_ = 1;
-  uint64_t hint_ = 0;        // no run of preferred_run_ pages is free in front of it
-  uint64_t exact_hint_ = 0;  // where the search for an exact number begins
+  uint64_t hint_ = 0;  // no run of preferred_run_ pages is free in front of it
+  // Where the search for an exact number begins. What is given back in front of it is left to the
+  // next Reclaim: else each large value behind a leaf would look at every hole again.
+  uint64_t exact_hint_ = 0;
   std::vector<PageRun> freed_;
   std::deque<Pending> pending_;
 };

@@ -109,6 +109,14 @@ TEST_F(FreeSpaceTest, WhatIsGivenBackIsHandedOutAgain) {
   EXPECT_EQ(AllocateUpTo(3), (PageRun{7, 3}));
 }
 
+TEST_F(FreeSpaceTest, ASearchForAnExactNumberDoesNotGoBackForWhatIsGivenBack) {
+  AllocateExactly(10);
+  AllocateExactly(5);
+  ASSERT_TRUE(space_->GiveBack({4, 6}).ok());
+  EXPECT_EQ(AllocateExactly(6), (PageRun{17, 6}));
+  EXPECT_EQ(AllocateUpTo(10), (PageRun{4, 6}));
+}
+
 TEST_F(FreeSpaceTest, FreedPagesAreUsedAgainOnlyAfterReclaim) {
   const PageRun run = AllocateUpTo(10);
   Commit();
