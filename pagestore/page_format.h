@@ -134,8 +134,9 @@ inline constexpr size_t kExtentRefSize = 12;
 ExtentRef DecodeExtentRef(const char* p);
 void EncodeExtentRef(const ExtentRef& ref, char* p);
 
-// Whether a value goes into the leaf with its key. Two such cells fit on a page, and so does any
-// single cell with an extent.
+// Whether a value goes into the leaf with its key. Any single cell fits on a page then, one with an
+// extent too, and two that go in by the second rule fit together. Two by the first may not: keys
+// near kMaxKeySize on the smallest pages.
 constexpr bool IsInlineValue(uint32_t page_size, size_t key_size, size_t value_size) {
   return value_size <= 128 || key_size + value_size <= page_size / 2 - 64;
 }

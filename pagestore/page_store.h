@@ -172,9 +172,10 @@ class PageStore {
   absl::Status EnsureDurable();
 
   // Rewrites the store densely and gives free space back to the file system, as far as Views allow;
-  // for a time the file is longer by the size of its contents. Makes up to three generations;
-  // `on_generation`, if given, is called from this thread after each, so that an owner of a
-  // long-lived View can exchange it for a new one.
+  // for a time the file is longer by the size of its contents. Makes up to three generations,
+  // and one more in front of them if there are slices to fold; `on_generation`, if given, is called
+  // from this thread after each, so that an owner of a long-lived View can exchange it for a new
+  // one.
   absl::Status Compact(const std::function<void()>& on_generation = nullptr);
 
   // Puts the store in order by a step, with a generation of its own: while there are slices, folds

@@ -22,7 +22,7 @@ void TreeCursor::Reset() {
   valid_ = false;
   leaf_ = nullptr;
   pin_.Reset();
-  missing_in_a_row_ = 0;
+  missed_leaves_ = 0;
   read_ahead_.Restart();
   status_ = absl::OkStatus();
 }
@@ -175,7 +175,7 @@ absl::StatusOr<bool> TreeCursor::StepPath(Direction direction) {
 absl::Status TreeCursor::LoadNextLeaf() {
   const PageRef ref = siblings_.front();
   PagePin pin = tree_.cache->Pin(ref.id, PageCache::Use::kSequential);
-  if (pin.data() == nullptr && ++missing_in_a_row_ <= kShortScanLeaves) {
+  if (pin.data() == nullptr && ++missed_leaves_ <= kShortScanLeaves) {
     EMDB_ASSIGN_OR_RETURN(pin, tree_.cache->Load(ref, 0, PageCache::Use::kSequential));
   }
   pin_ = std::move(pin);

@@ -77,8 +77,10 @@ class TreeCursor : public Cursor {
   uint32_t slot_ = 0;
   bool valid_ = false;
   bool large_loaded_ = false;
-  uint32_t missing_in_a_row_ = 0;  // leaves reached by moving that were not in the cache
-  std::string key_;                // prefix of the leaf and suffix of the cell
+  // Leaves reached by moving that were not in the cache, since the last seek. Not only those in a
+  // row: a long scan through a cache that has some of them reads ahead all the same.
+  uint32_t missed_leaves_ = 0;
+  std::string key_;  // prefix of the leaf and suffix of the cell
   size_t prefix_size_ = 0;
   LeafView::Cell cell_;
   std::string large_value_;
