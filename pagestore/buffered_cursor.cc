@@ -71,7 +71,7 @@ TreeCursor* BufferedCursor::Nearest() {
   for (TreeCursor& source : sources_) {
     if (!source.Valid()) {
       if (!source.status().ok()) {
-        Fail(absl::Status(source.status()));
+        Fail(source.status());
         return nullptr;
       }
       continue;
@@ -171,7 +171,7 @@ std::string_view BufferedCursor::value() {
   if (current_ == nullptr) return {};
   const std::string_view value = current_->value();
   if (value.empty() && !current_->status().ok()) {
-    Fail(absl::Status(current_->status()));
+    Fail(current_->status());
     return {};
   }
   return value;

@@ -30,13 +30,18 @@ absl::Status PageWriter::Flush() {
   return absl::OkStatus();
 }
 
+PageRun PageWriter::Place(PageRun run) {
+  placed_.push_back(run);
+  cache_->Erase({run});
+  return run;
+}
+
 absl::Status PageWriter::TakeRun(uint32_t count) {
   if (run_.count > 0) EMDB_RETURN_IF_ERROR(free_space_->GiveBack(run_));
   run_ = {};
-  EMDB_ASSIGN_OR_RETURN(run_, count == 1 ? free_space_->AllocateUpTo(capacity_)
-                                         : free_space_->AllocateExactly(count));
-  placed_.push_back(run_);
-  cache_->Erase({run_});
+  EMDB_ASSIGN_OR_RETURN(const PageRun run, count == 1 ? free_space_->AllocateUpTo(capacity_)
+                                                      : free_space_->AllocateExactly(count));
+  run_ = Place(run);
   return absl::OkStatus();
 }
 
@@ -65,9 +70,7 @@ absl::StatusOr<ExtentRef> PageWriter::WriteValue(std::string_view value) {
   }
   EMDB_RETURN_IF_ERROR(Flush());
   EMDB_ASSIGN_OR_RETURN(const PageRun run, free_space_->AllocateExactly(pages));
-  placed_.push_back(run);
-  cache_->Erase({run});
-  EMDB_RETURN_IF_ERROR(WriteLongValue(value, run));
+  EMDB_RETURN_IF_ERROR(WriteLongValue(value, Place(run)));
   extent.first = run.first;
   return extent;
 }

@@ -47,6 +47,8 @@ class PageWriter {
   absl::StatusOr<Slot> Reserve(uint32_t count);
   absl::Status Flush();
   absl::Status TakeRun(uint32_t count);
+  // Notes that the run, which was just allocated, is the writer's. Returns it.
+  PageRun Place(PageRun run);
   absl::Status WriteLongValue(std::string_view value, PageRun run);
 
   PageFile* const file_;

@@ -94,11 +94,10 @@ absl::Status TreeWriter::FoldNode(const char* page, const Bounds& bounds) {
   if (rewrite_) {
     return tree_.file->Corruption(PageIdField(page), "a node with slices that no header counts");
   }
-  const SliceList folded(page);
-  const uint64_t pages = node.child_count() + SumOf(folded, folded.size()).pages;
+  const SliceList slices(page);
+  const uint64_t pages = node.child_count() + SumOf(slices, slices.size()).pages;
   fold_left_ -= std::min(fold_left_, pages);
-  return WithSlices(page, SliceList(page).size(), bounds,
-                    [&] { return MergeChildren(node, 1, bounds); });
+  return WithSlices(page, slices.size(), bounds, [&] { return MergeChildren(node, 1, bounds); });
 }
 
 absl::Status TreeWriter::AddSlices(const char* page, const Bounds& bounds) {
