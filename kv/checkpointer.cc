@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "kv/memtable_changes.h"
 #include "storage/status.h"
@@ -82,7 +83,19 @@ absl::Status Checkpointer::RunExclusively(absl::FunctionRef<absl::Status()> work
 }
 
 void Checkpointer::PublishTree() {
-  parts_.states->Update([this](ReadState* state) { state->tree = parts_.store->GetView(); });
+  if (!ReadNewestTree()) return;
+  MutexLock lock(&mutex_);
+  is_untidy_ = true;
+  work_.Signal();
+}
+
+bool Checkpointer::ReadNewestTree() {
+  const View newest = parts_.store->GetView();
+  if (newest.generation() == parts_.states->Acquire()->tree.generation()) return false;
+  parts_.states->Update([&newest](ReadState* state) { state->tree = newest; });
+  // The state of before holds the tree of before, and so its pages, until it is destroyed.
+  parts_.states->WaitForReaders();
+  return true;
 }
 
 void Checkpointer::Run() {
@@ -154,17 +167,27 @@ void Checkpointer::TidyIfQuiet() {
     quiet_seq_ = seq;
     return;
   }
-  bool more = false;
-  const absl::Status result = RunExclusively([this, &more]() -> absl::Status {
-    EMDB_ASSIGN_OR_RETURN(more, parts_.store->Tidy());
-    return absl::OkStatus();
-  });
-  // So that the next step can use what this one moved away.
-  parts_.states->WaitForReaders();
+  {
+    // Before, so that what changes the tree from now on counts.
+    MutexLock lock(&mutex_);
+    is_untidy_ = false;
+  }
+  const absl::StatusOr<bool> more = TidyStep();
   MutexLock lock(&mutex_);
-  is_untidy_ = more;
-  // Without space the file stays as long as it is, which hinders nobody.
-  if (!result.ok() && !absl::IsResourceExhausted(result)) Break(result);
+  if (more.ok()) {
+    is_untidy_ = is_untidy_ || *more;
+  } else if (!absl::IsResourceExhausted(more.status())) {
+    // Without space the file stays as long as it is, which hinders nobody.
+    Break(more.status());
+  }
+}
+
+absl::StatusOr<bool> Checkpointer::TidyStep() {
+  MutexLock maintenance(&maintenance_mutex_);
+  absl::StatusOr<bool> more = parts_.store->Tidy();
+  // Not PublishTree: what a step has changed is no reason for another one, unless it says so.
+  ReadNewestTree();
+  return more;
 }
 
 absl::Status Checkpointer::Merge(const Memtable& table) {

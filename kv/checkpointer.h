@@ -12,8 +12,8 @@
 // and writes are refused, until the store is opened again and recovers from the log, which keeps
 // everything that is not in the page store.
 //
-// When nothing is written for a while after a checkpoint, the page store's file is made shorter,
-// step by step (PageStore::Tidy).
+// When nothing is written for a while after a checkpoint, a bulk load or compacting, the page
+// store's file is made shorter, step by step (PageStore::Tidy).
 //
 // Thread safe. Its mutex is held over no I/O.
 
@@ -73,8 +73,10 @@ class Checkpointer {
   // Runs `work` on the page store while no checkpoint runs, then publishes its newest tree.
   absl::Status RunExclusively(absl::FunctionRef<absl::Status()> work)
       ABSL_LOCKS_EXCLUDED(maintenance_mutex_);
-  // Makes the page store's newest tree the one that is read. For `work`, between its steps.
-  void PublishTree();
+  // Makes the page store's newest tree the one that is read, and returns when nothing but snapshots
+  // and iterators sees an older one, whose pages can be used again then. For `work`, between its
+  // steps.
+  void PublishTree() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // OK, or why writes are refused.
   absl::Status health() const {
@@ -103,6 +105,9 @@ class Checkpointer {
   void Run() ABSL_LOCKS_EXCLUDED(mutex_);
   Task WaitForWork() ABSL_LOCKS_EXCLUDED(mutex_);
   void TidyIfQuiet() ABSL_LOCKS_EXCLUDED(mutex_, maintenance_mutex_);
+  // As PublishTree. False if there was no newer tree.
+  bool ReadNewestTree();
+  absl::StatusOr<bool> TidyStep() ABSL_LOCKS_EXCLUDED(maintenance_mutex_);
   absl::Status CheckpointOldest() ABSL_LOCKS_EXCLUDED(mutex_, maintenance_mutex_);
   absl::Status Merge(const Memtable& table) ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintenance_mutex_);
   void Record(const absl::Status& result) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -124,7 +129,8 @@ class Checkpointer {
   bool is_attempting_ ABSL_GUARDED_BY(mutex_) = false;
   bool is_pausing_ ABSL_GUARDED_BY(mutex_) = false;  // after a failure, before the next attempt
   bool retry_now_ ABSL_GUARDED_BY(mutex_) = false;
-  bool is_untidy_ ABSL_GUARDED_BY(mutex_) = false;  // perhaps: there was a checkpoint
+  // Perhaps: the tree has changed since the page store had nothing to tidy.
+  bool is_untidy_ ABSL_GUARDED_BY(mutex_) = false;
   std::chrono::milliseconds pause_ ABSL_GUARDED_BY(mutex_) = kFirstPause;
 
   absl::Status final_error_;  // written once, before is_broken_

@@ -242,13 +242,11 @@ absl::Status DbImpl::Compact() {
   if (!pass) return Closed();
   EMDB_RETURN_IF_ERROR(CheckWritable());
   EMDB_RETURN_IF_ERROR(CheckpointEverything());
-  // Every read moves to a new generation at once, so that the next one can use the old one's pages.
-  const auto read_newest = [this] {
-    checkpointer_->PublishTree();
-    states_.WaitForReaders();
-  };
-  return checkpointer_->RunExclusively(
-      [this, &read_newest] { return store_->Compact(read_newest); });
+  return checkpointer_->RunExclusively([this] {
+    // Every read moves to a new generation at once, so that the next one can use the old one's
+    // pages.
+    return store_->Compact([this] { checkpointer_->PublishTree(); });
+  });
 }
 
 absl::Status DbImpl::Verify(const std::function<void(uint64_t done, uint64_t total)>& progress) {
