@@ -171,7 +171,9 @@ std::string_view BufferedCursor::value() {
   if (current_ == nullptr) return {};
   const std::string_view value = current_->value();
   if (value.empty() && !current_->status().ok()) {
-    Fail(current_->status());
+    // No move: what key() has returned stays readable, so the sources stay.
+    status_ = current_->status();
+    current_ = nullptr;
     return {};
   }
   return value;

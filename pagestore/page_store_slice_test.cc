@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -207,6 +208,33 @@ TEST_F(PageStoreSliceTest, LargeValuesGoThroughSlices) {
   ExpectModel();
   ASSERT_EQ(store_->Compact(), absl::OkStatus());
   ExpectModel();
+}
+
+TEST_F(PageStoreSliceTest, TheKeyStaysReadableWhenItsValueCannotBeRead) {
+  // Longer than what a string keeps in itself: its memory is not its own when it is gone.
+  const std::string large_key = Key(500) + std::string(50, 'k');
+  Changes changes = Scattered(0);
+  changes[large_key] = std::string(20000, 'v');
+  Checkpoint(changes);
+  EXPECT_GT(store_->stats().slice_records, 0u);
+  const View view = store_->GetView();
+  const std::unique_ptr<Cursor> cursor = view.NewCursor();
+  cursor->Seek(large_key);
+  ASSERT_TRUE(cursor->Valid());
+  const std::string_view key = cursor->key();
+  FaultRule rule;
+  rule.matches = [](FileOp op, std::string_view) { return op == FileOp::kRead; };
+  env_.AddRule(std::move(rule));
+  EXPECT_EQ(cursor->value(), "");
+  EXPECT_FALSE(cursor->Valid());
+  EXPECT_FALSE(cursor->status().ok());
+  EXPECT_EQ(key, large_key);
+  cursor->Next();
+  EXPECT_FALSE(cursor->Valid());
+  env_.ClearRules();
+  cursor->Seek(large_key);
+  ASSERT_TRUE(cursor->Valid());
+  EXPECT_EQ(cursor->value(), model_[large_key]);
 }
 
 TEST_F(PageStoreSliceTest, EverythingDeletedThroughSlicesIsGoneWhenFolded) {
