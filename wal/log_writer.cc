@@ -187,6 +187,11 @@ absl::Status LogWriter::MakeRoom(uint64_t payload_bytes) {
       WaitForChange();
       continue;
     }
+    if (write_failed_ && HasDeadlines()) [[unlikely]] {
+      // OK would promise that the record is durable in time.
+      EMDB_RETURN_IF_ERROR(WriteOrWait());
+      continue;
+    }
     switch (buffer_.FitOf(payload_bytes)) {
       case AppendBuffer::Fit::kFits:
         return absl::OkStatus();
@@ -200,9 +205,13 @@ absl::Status LogWriter::MakeRoom(uint64_t payload_bytes) {
   }
 }
 
-// Returns when more may have been written out of the buffer, or with the error of that write.
 absl::Status LogWriter::WaitForSpace() {
   ++stats_.append_waits;
+  return WriteOrWait();
+}
+
+// Returns when more may have been written out of the buffer, or with the error of that write.
+absl::Status LogWriter::WriteOrWait() {
   if (queue_.owned()) {
     WaitForChange();
     return absl::OkStatus();

@@ -113,10 +113,12 @@ class LogWriter {
   bool OnEachWrite() const {
     return options_.flush_policy.kind() == FlushPolicy::Kind::kOnEachWrite;
   }
+  bool HasDeadlines() const { return options_.flush_policy.kind() == FlushPolicy::Kind::kGroup; }
   absl::Status CheckWritable() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckAppendable() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status MakeRoom(uint64_t payload_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status WaitForSpace() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status WriteOrWait() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status BeginSegment(uint64_t min_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void BeginIn(std::shared_ptr<Segment> segment) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   uint64_t tail_bytes() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -220,8 +222,9 @@ class LogWriter {
   bool handed_over_ ABSL_GUARDED_BY(mutex_) = false;
   bool exclusive_ ABSL_GUARDED_BY(mutex_) = false;  // appends wait
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);    // the first final error
-  bool write_behind_ ABSL_GUARDED_BY(mutex_) =
-      true;  // off from a failed write to the next good one
+  // A turn of the I/O has failed, and none has written all it was to since. Until then nothing is
+  // written ahead, and under FlushPolicy::Group an append tries first.
+  bool write_failed_ ABSL_GUARDED_BY(mutex_) = false;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t flusher_wakes_at_ ABSL_GUARDED_BY(mutex_) = 0;  // 0: it is awake

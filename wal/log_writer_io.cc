@@ -88,7 +88,9 @@ absl::Status LogWriter::WriteOut(const SegmentEnd& end) {
     EMDB_RETURN_IF_ERROR(WriteActive(rotations_.front().old_end));
     EMDB_RETURN_IF_ERROR(StartNextSegment());
   }
-  return WriteActive(end);
+  EMDB_RETURN_IF_ERROR(WriteActive(end));
+  write_failed_ = false;
+  return absl::OkStatus();
 }
 
 absl::Status LogWriter::WriteActive(const SegmentEnd& end) {
@@ -100,7 +102,6 @@ absl::Status LogWriter::WriteActive(const SegmentEnd& end) {
   mutex_.Lock();
   EMDB_RETURN_IF_ERROR(status);
   written_ = end;
-  write_behind_ = true;
   buffer_.Free(end.lsn);
   NotifyChange();
   return absl::OkStatus();
@@ -171,7 +172,7 @@ void LogWriter::FinishCycleAndUnlock(const Cycle& cycle, const absl::Status& sta
 }
 
 void LogWriter::NoteFailure(const Cycle& cycle, const absl::Status& status) {
-  write_behind_ = false;
+  write_failed_ = true;
   if (output_.failed()) {
     if (failure_.ok()) failure_ = status;
     // Release: see failed(). Before anyone is told.
@@ -219,7 +220,7 @@ void LogWriter::RunCallbacks() {
 // The flusher thread.
 
 bool LogWriter::WriteBehindIsDue() const {
-  if (!write_behind_) return false;
+  if (write_failed_) return false;
   return !rotations_.empty() || buffer_.tail_lsn() - written_.lsn >= buffer_.size_bytes() / 4;
 }
 
@@ -243,13 +244,12 @@ bool LogWriter::FlusherOversleeps() {
 void LogWriter::WakeFlusher() { FutexWake(&flusher_word_, 1); }
 
 void LogWriter::ArmDeadline() {
-  const bool arms = options_.flush_policy.kind() == FlushPolicy::Kind::kGroup &&
-                    deadline_nanos_ == kNever && failure_.ok();
+  const bool arms = HasDeadlines() && deadline_nanos_ == kNever && failure_.ok();
   if (arms) deadline_nanos_ = DeadlineAfter(env_->NowNanos());
 }
 
 uint64_t LogWriter::DeadlineAfter(uint64_t now_nanos) const {
-  if (options_.flush_policy.kind() != FlushPolicy::Kind::kGroup) return kNever;
+  if (!HasDeadlines()) return kNever;
   const int64_t wait =
       std::max<int64_t>(0, absl::ToInt64Nanoseconds(options_.flush_policy.max_wait()));
   return now_nanos + static_cast<uint64_t>(wait);

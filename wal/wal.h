@@ -17,8 +17,9 @@
 // waiter whose record is not durable and every later call that writes returns that first error
 // (FailedPrecondition for later ones, with the cause); reading goes on. A failed write is tried
 // again from the last written end by the next flush: waiters of that write whose record is not
-// durable get its error, the records stay appended. No space for the next segment is
-// ResourceExhausted from Append, with nothing appended.
+// durable get its error, the records stay appended. Under Group an append behind it tries first, and
+// returns the error if it still fails, with nothing appended: nobody else might ever tell. No space
+// for the next segment is ResourceExhausted from Append, with nothing appended.
 //
 // Not: a database. It does not look into records, and knows nothing of checkpoints but
 // TruncateBefore.
@@ -71,10 +72,11 @@ class Wal {
 
   // Appends `record` and returns its seq. Durable on return only under OnEachWrite. InvalidArgument
   // beyond kMaxRecordBytes, ResourceExhausted without space, OutOfRange without a seq (they end
-  // below 2^56 - 1): nothing is appended then. Under OnEachWrite a failed write takes the record
-  // back: its seq is used up, and Replay skips it. What such a write left on disk may be found
-  // after all if the power goes before the next good one, or, of a record larger than half the
-  // append buffer, if the process is killed before the next append.
+  // below 2^56 - 1), under Group the error of a write that failed before and fails again: nothing
+  // is appended then. Under OnEachWrite a failed write takes the record back: its seq is used up,
+  // and Replay skips it. What such a write left on disk may be found after all if the power goes
+  // before the next good one, or, of a record larger than half the append buffer, if the process is
+  // killed before the next append.
   absl::StatusOr<uint64_t> Append(std::string_view record);
 
   // Returns when `seq` is durable. InvalidArgument for a seq that was never handed out.

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <map>
@@ -224,9 +225,29 @@ TEST(WalFaultTest, GroupPolicyTriesAgainInTheBackground) {
   FaultEnv env;
   const auto wal = OpenLog(kPath, SmallLog(&env, FlushPolicy::Group(absl::Microseconds(100))));
   env.AddRule(Fail(FileOp::kWrite, 3));
-  AppendRecords(wal.get(), 0, 10);
+  AppendRecords(wal.get(), 0, 1);
+  while (wal->durable_seq() < 1) std::this_thread::yield();
+  ExpectRecords(wal.get(), 0, 1);
+}
+
+TEST(WalFaultTest, GroupPolicyTellsAppendersThatTheBackgroundCannotWrite) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env, FlushPolicy::Group(absl::Microseconds(100))));
+  env.AddRule(Fail(FileOp::kWrite, UINT64_MAX));
+  AppendRecords(wal.get(), 0, 1);
+  // When it tries for the second time, the first is known to have failed.
+  const auto failures = [&env] {
+    const std::vector<FaultEnv::TraceEntry> trace = env.Trace();
+    return std::count_if(trace.begin(), trace.end(), [](const auto& entry) { return !entry.ok; });
+  };
+  while (failures() < 2) std::this_thread::yield();
+  EXPECT_TRUE(absl::IsUnavailable(wal->Append(TestRecord(1)).status()));
+  EXPECT_EQ(wal->next_seq(), 1u);
+  env.ClearRules();
+  AppendRecords(wal.get(), 1, 10);
   while (wal->durable_seq() < 10) std::this_thread::yield();
-  ExpectRecords(wal.get(), 0, 10);
+  FaultEnv after_power_cut(env.SyncedImage());
+  ExpectRecords(OpenLog(kPath, SmallLog(&after_power_cut)).get(), 0, 10);
 }
 
 TEST(WalFaultTest, NoSpaceShowsWhenASegmentIsMadeAndHeals) {
