@@ -4,7 +4,8 @@
 // The records of each memtable are collected, sorted and appended (memtable_builder.h). They all
 // stay in memory until the log is known to be whole, so that a refused open changes nothing on
 // disk: as much as the process that wrote the log had. Then what does not fit into the active and
-// one frozen memtable goes to the page store, oldest first; a read-only open keeps it in memory.
+// one frozen memtable goes to the page store, oldest first; a read-only open keeps it in memory, and
+// so does one that cannot move it, which leaves it to the Checkpointer.
 //
 // Not thread safe.
 
@@ -60,7 +61,7 @@ class LogRedo {
   absl::Status MakeRoom(uint64_t seq, size_t room_bytes);
   absl::Status Decode(std::string_view batch);
   void Freeze(uint64_t end_seq);
-  absl::Status MergeSurplus(PageStore* store);
+  void MergeSurplus(PageStore* store);
 
   const Options& options_;
   const std::shared_ptr<ArenaPool> pool_;

@@ -4,11 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "kv/db.h"
@@ -126,6 +128,84 @@ TEST(RecoveryTest, ALogOfManySmallRecordsIsRedoneWithASmallerMemtable) {
     for (it->SeekToFirst(); it->Valid(); it->Next()) ASSERT_EQ(it->key(), KeyOf(found++));
     EXPECT_EQ(found, kKeys);
   }
+}
+
+// What a merge at open does to damage, or to a full disk, must not keep the rest from being read.
+class MergeAtOpenTest : public testing::Test {
+ protected:
+  static constexpr int kKeys = 4000;
+
+  static std::string ValueOf(std::string_view what, int i) {
+    return std::string(what) + KeyOf(static_cast<uint64_t>(i)) + std::string(500, 'v');
+  }
+
+  // A tree, and a log that changes all of it, more than fits into two memtables of OpenAgain.
+  MergeAtOpenTest() {
+    FaultEnv env;
+    Options options = SmallOptions(&env);
+    options.memtable_size = 16 << 20;
+    const absl::StatusOr<std::unique_ptr<Db>> db = Db::Open(options, kPath);
+    EXPECT_TRUE(db.ok()) << db.status();
+    for (int i = 0; i < kKeys; ++i) Put(db->get(), "tree", i);
+    EXPECT_TRUE((*db)->Checkpoint().ok());
+    // All but the keys behind, so that some leaves are read from the tree alone.
+    for (int i = 0; i < kKeys - 500; ++i) Put(db->get(), "log", i);
+    image_ = env.FullImage();
+  }
+  static void Put(Db* db, std::string_view what, int i) {
+    EXPECT_TRUE(db->Put(KeyOf(static_cast<uint64_t>(i)), ValueOf(what, i)).ok());
+  }
+
+  absl::StatusOr<std::unique_ptr<Db>> OpenAgain(FaultEnv* env) {
+    Options options = SmallOptions(env);
+    options.memtable_size = 256 << 10;
+    return Db::Open(options, kPath);
+  }
+
+  static void ExpectAllReadable(const Db& db) {
+    std::string value;
+    for (int i = 0; i < kKeys; ++i) {
+      const std::string_view what = i < kKeys - 500 ? "log" : "tree";
+      ASSERT_EQ(db.Get(KeyOf(static_cast<uint64_t>(i)), &value), absl::OkStatus()) << i;
+      ASSERT_EQ(value, ValueOf(what, i));
+    }
+  }
+
+  DiskImage image_;
+};
+
+TEST_F(MergeAtOpenTest, ADamagedLeafRefusesWritesNotTheOpen) {
+  SparseBytes& file = image_.files[kPath];
+  const std::string bytes = file.Read(0, file.size());
+  const size_t at = bytes.find(ValueOf("tree", 2000));
+  ASSERT_NE(at, std::string::npos);
+  file.Write(at + 20, "x");
+  FaultEnv env(image_);
+  const absl::StatusOr<std::unique_ptr<Db>> db = OpenAgain(&env);
+  ASSERT_TRUE(db.ok()) << db.status();
+  EXPECT_FALSE((*db)->Checkpoint().ok());
+  const absl::Status refused = (*db)->Put("key", "value");
+  EXPECT_TRUE(absl::IsFailedPrecondition(refused)) << refused;
+  EXPECT_NE(refused.message().find(kPath), absl::string_view::npos) << refused;
+  ASSERT_NO_FATAL_FAILURE(ExpectAllReadable(**db));
+}
+
+TEST_F(MergeAtOpenTest, AFullDiskHeals) {
+  FaultEnv env(image_);
+  FaultRule rule;
+  rule.matches = [](FileOp op, std::string_view path) {
+    return (op == FileOp::kWrite || op == FileOp::kReserve) && path == kPath;
+  };
+  rule.error_number = ENOSPC;
+  env.AddRule(std::move(rule));
+  const absl::StatusOr<std::unique_ptr<Db>> db = OpenAgain(&env);
+  ASSERT_TRUE(db.ok()) << db.status();
+  ASSERT_NO_FATAL_FAILURE(ExpectAllReadable(**db));
+  env.ClearRules();
+  ASSERT_EQ((*db)->Checkpoint(), absl::OkStatus());
+  EXPECT_EQ((*db)->GetStats().frozen_memtables, 0u);
+  ASSERT_NO_FATAL_FAILURE(ExpectAllReadable(**db));
+  EXPECT_EQ((*db)->Verify(), absl::OkStatus());
 }
 
 }  // namespace
