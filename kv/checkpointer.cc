@@ -45,8 +45,10 @@ void Checkpointer::Schedule() {
 void Checkpointer::RetryNow() {
   MutexLock lock(&mutex_);
   // An attempt that is under way may have met a lack of space that is over: it is not the one to
-  // tell of. What comes after it had to wait for it anyway.
-  while (is_attempting_) done_.Wait(&mutex_);
+  // tell of. What comes after it had to wait for it anyway. That one only: under many writes the
+  // next one is under way before this thread has woken.
+  const uint64_t attempt = attempts_;
+  while (is_attempting_ && attempts_ == attempt) done_.Wait(&mutex_);
   if (!is_pausing_) return;
   retry_now_ = true;
   // From here on the attempt counts as under way: who waits for it does not get the old error.
@@ -131,6 +133,7 @@ Checkpointer::Task Checkpointer::WaitForWork() {
       retry_now_ = false;
       is_pausing_ = false;
       is_attempting_ = true;
+      ++attempts_;
       return Task::kCheckpoint;
     }
   }

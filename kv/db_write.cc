@@ -201,10 +201,20 @@ absl::Status DbImpl::Checkpoint() {
 
 absl::Status DbImpl::CheckpointEverything() {
   checkpointer_->RetryNow();
+  uint64_t end_seq = 0;
   uint64_t boundary = 0;
   {
     MutexLock lock(&write_mutex_);
-    if (log_.next_seq() > frozen_seq_) EMDB_RETURN_IF_ERROR(FreezeActive(0));
+    end_seq = log_.next_seq();
+    boundary = frozen_seq_;
+  }
+  // Until there is room for the active memtable to be frozen. Without the lock: a merge takes long,
+  // and writers have room in that memtable.
+  EMDB_RETURN_IF_ERROR(checkpointer_->WaitForCheckpoint(boundary));
+  {
+    MutexLock lock(&write_mutex_);
+    // Unless a writer has frozen it meanwhile.
+    if (frozen_seq_ < end_seq) EMDB_RETURN_IF_ERROR(FreezeActive(0));
     boundary = frozen_seq_;
   }
   EMDB_RETURN_IF_ERROR(checkpointer_->WaitForCheckpoint(boundary));
