@@ -215,6 +215,7 @@ absl::Status Checkpointer::Merge(const Memtable& table) {
 void Checkpointer::Record(const absl::Status& result) {
   MutexLock lock(&mutex_);
   is_attempting_ = false;
+  const bool was_merged = checkpoint_seq_ != merged_seq_;
   checkpoint_seq_ = merged_seq_;
   if (result.ok()) {
     pause_ = kFirstPause;
@@ -224,7 +225,8 @@ void Checkpointer::Record(const absl::Status& result) {
     failures_++;
     last_error_ = absl::Status(result.code(), absl::StrCat("checkpoint: ", result.message()));
     if (absl::IsResourceExhausted(result)) {
-      is_pausing_ = true;
+      // What could not be truncated is with the next checkpoint, which nothing keeps from beginning.
+      is_pausing_ = !was_merged;
     } else {
       Break(result);
     }

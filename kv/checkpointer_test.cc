@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -205,6 +206,34 @@ TEST_F(CheckpointerTest, WithoutSpaceItTriesAgainAndWritesThatNeedRoomAreTold) {
   EXPECT_TRUE(checkpointer_->WaitForRoom().ok());
   EXPECT_TRUE(checkpointer_->WaitForCheckpoint(end).ok());
   EXPECT_TRUE(IsInTree("key"));
+}
+
+// The memtable has moved to the tree all the same.
+TEST_F(CheckpointerTest, ATruncationWithoutSpaceHoldsUpNoLaterWrite) {
+  Start();
+  Write("key");
+  std::atomic<bool> is_full{false};
+  FaultRule rule;
+  rule.matches = [&is_full](FileOp op, std::string_view path) {
+    return is_full && IsNumbered(op) && path.starts_with("dir/store.wal");
+  };
+  rule.error_number = ENOSPC;
+  env_.AddRule(std::move(rule));
+  // What comes behind is the header, and the log.
+  env_.SetObserver([&is_full](const FaultEnv::TraceEntry& entry) {
+    if (entry.op == FileOp::kSyncData && entry.path == "dir/store") is_full = true;
+  });
+  Freeze();
+  while (statistics_.checkpoint_failures.Get() == 0) std::this_thread::yield();
+  env_.SetObserver(nullptr);
+  env_.ClearRules();
+  EXPECT_TRUE(IsInTree("key"));
+  EXPECT_TRUE(checkpointer_->health().ok()) << checkpointer_->health();
+  Write("later");
+  const uint64_t end = Freeze();
+  EXPECT_EQ(checkpointer_->WaitForRoom(), absl::OkStatus());
+  EXPECT_EQ(checkpointer_->WaitForCheckpoint(end), absl::OkStatus());
+  EXPECT_TRUE(IsInTree("later"));
 }
 
 TEST_F(CheckpointerTest, AnyOtherErrorIsFinal) {
