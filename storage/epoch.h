@@ -102,6 +102,9 @@ class Epoch {
   // Makes what this thread unlinked before visible to every guard that a later OldestHeld does not
   // see.
   void Fence() const;
+  // Runs what can be run now, and waits for those who run something. True if nothing that was
+  // retired up to `target` is left.
+  bool RunRetiredUpTo(uint64_t target) ABSL_LOCKS_EXCLUDED(mutex_);
   // The smallest epoch that a guard holds, UINT64_MAX if there is none.
   uint64_t OldestHeld() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

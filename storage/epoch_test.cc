@@ -105,6 +105,28 @@ TEST(EpochTest, SynchronizeWaitsForTheGuardsOfOtherThreads) {
   reader.join();
 }
 
+// However readers come and go: one that has read the number of the epoch, and not stored it yet, is
+// seen late.
+TEST(EpochTest, SynchronizeHasRunWhatWasRetiredBefore) {
+  Epoch epoch;
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> readers;
+  readers.reserve(3);
+  for (int i = 0; i < 3; ++i) {
+    readers.emplace_back([&] {
+      while (!stop.load()) EpochGuard guard(&epoch);
+    });
+  }
+  for (int i = 0; i < 300; ++i) {
+    bool destroyed = false;
+    epoch.Retire([&] { destroyed = true; });
+    epoch.Synchronize();
+    ASSERT_TRUE(destroyed) << i;
+  }
+  stop.store(true);
+  for (std::thread& reader : readers) reader.join();
+}
+
 TEST(EpochTest, MoreThreadsThanSlotsAreSafe) {
   constexpr int kThreads = 300;
   Epoch epoch;
