@@ -1,10 +1,12 @@
 #include "kv/salvage.h"
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "kv/db.h"
 #include "kv/split_batch.h"
@@ -52,6 +54,18 @@ class Collector {
   WriteBatch batch_;
 };
 
+// What is in a store that has been checkpointed.
+absl::StatusOr<uint64_t> CountRecords(const Db& db) {
+  const PageStoreStats stats = db.GetStats().page_store;
+  if (stats.slice_records == 0) return stats.records;
+  // Whether a change in a slice adds a record shows only beside the leaves.
+  uint64_t records = 0;
+  const std::unique_ptr<Iterator> it = db.NewIterator();
+  for (it->SeekToFirst(); it->Valid(); it->Next()) ++records;
+  EMDB_RETURN_IF_ERROR(it->status());
+  return records;
+}
+
 // Its calls follow one another as in Run.
 class Salvager {
  public:
@@ -75,7 +89,7 @@ class Salvager {
     EMDB_RETURN_IF_ERROR(CopyLog(&collector, LogPart::kRest, &report_.lost));
     EMDB_RETURN_IF_ERROR(collector.Finish());
     EMDB_RETURN_IF_ERROR(db->Verify());
-    report_.records = db->GetStats().page_store.records;
+    EMDB_ASSIGN_OR_RETURN(report_.records, CountRecords(*db));
     EMDB_RETURN_IF_ERROR(db->Close());
     return std::move(report_);
   }
