@@ -77,9 +77,9 @@ absl::Status DbImpl::AwaitDurable(uint64_t seq, const Encoded& batch, Memtable* 
 // A write that nobody waits for: what its completion needs. While the log is to call back it owns
 // itself, so that the function that the log keeps is small enough to need no memory of its own.
 struct DbImpl::AsyncWrite {
-  AsyncWrite(CallGate::Pass call, std::string encoded,
+  AsyncWrite(CallGate::Pass until_done, std::string encoded,
              std::function<void(const absl::Status&)> callback)
-      : pass(std::move(call)), bytes(std::move(encoded)), done(std::move(callback)) {}
+      : pass(std::move(until_done)), bytes(std::move(encoded)), done(std::move(callback)) {}
 
   const CallGate::Pass pass;
   const std::string bytes;
@@ -91,8 +91,11 @@ struct DbImpl::AsyncWrite {
 };
 
 void DbImpl::WriteAsync(const Encoded& batch, std::function<void(const absl::Status&)> done) {
+  // One for this call and one for the write: another thread may be done with the write, and whoever
+  // waited for that close the database, before this call has left it.
+  const CallGate::Pass call(&gate_);
   CallGate::Pass pass(&gate_);
-  if (!pass) return done(Closed());
+  if (!call || !pass) return done(Closed());
   if (absl::Status s = CheckWritable(); !s.ok()) return done(s);
   if (batch.operations == 0) return done(absl::OkStatus());
   auto write =
