@@ -3,9 +3,9 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "kv/batch_format.h"
 #include "kv/db_impl.h"
+#include "kv/size_limits.h"
 #include "storage/status.h"
 
 namespace emdb {
@@ -17,20 +17,6 @@ static_assert(Db::kMaxKeyBytes == format::kMaxKeyBytes);
 static_assert(Db::kMaxValueBytes == format::kMaxValueBytes);
 static_assert(Db::kMaxKeyBytes <= PageStore::kMaxKeyBytes);
 static_assert(Db::kMaxValueBytes <= PageStore::kMaxValueBytes);
-
-absl::Status CheckSizes(std::string_view key, std::string_view value) {
-  if (key.empty() || key.size() > format::kMaxKeyBytes) [[unlikely]] {
-    return absl::InvalidArgumentError(absl::StrCat("the key has ", key.size(),
-                                                   " bytes; keys have 1 to ", format::kMaxKeyBytes,
-                                                   "; nothing was written"));
-  }
-  if (value.size() > format::kMaxValueBytes) [[unlikely]] {
-    return absl::InvalidArgumentError(absl::StrCat("the value has ", value.size(),
-                                                   " bytes; the most is ", format::kMaxValueBytes,
-                                                   "; nothing was written"));
-  }
-  return absl::OkStatus();
-}
 
 // Memory for one encoded operation: on the stack where it is small.
 class Buffer {
@@ -61,7 +47,8 @@ absl::StatusOr<std::unique_ptr<Db>> Db::OpenInMemory(const Options& options) {
 }
 
 absl::Status Db::Put(std::string_view key, std::string_view value, const WriteOptions& options) {
-  EMDB_RETURN_IF_ERROR(CheckSizes(key, value));
+  EMDB_RETURN_IF_ERROR(CheckKeySize(key.size()));
+  EMDB_RETURN_IF_ERROR(CheckValueSize(value.size()));
   Buffer buffer(format::kHeaderBytes + format::PutSize(key, value));
   const char* const end = format::EncodePut(format::EncodeHeader(buffer.data()), key, value);
   const std::string_view bytes(buffer.data(), static_cast<size_t>(end - buffer.data()));
@@ -69,7 +56,7 @@ absl::Status Db::Put(std::string_view key, std::string_view value, const WriteOp
 }
 
 absl::Status Db::Delete(std::string_view key, const WriteOptions& options) {
-  EMDB_RETURN_IF_ERROR(CheckSizes(key, {}));
+  EMDB_RETURN_IF_ERROR(CheckKeySize(key.size()));
   Buffer buffer(format::kHeaderBytes + format::DeleteSize(key));
   const char* const end = format::EncodeDelete(format::EncodeHeader(buffer.data()), key);
   const std::string_view bytes(buffer.data(), static_cast<size_t>(end - buffer.data()));

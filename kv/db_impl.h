@@ -136,7 +136,7 @@ class DbImpl {
   // not of this Db.
   absl::Status FindReadPoint(const ReadOptions& options, ReadPoint* point) const;
   absl::Status CheckSnapshot(const Snapshot& snapshot) const;
-  // The newest state; none if closed.
+  // The newest state. For calls that the gate has let in.
   HeldReadPoint HoldNewest() const;
 
   absl::Status CheckpointEverything();

@@ -5,23 +5,15 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "kv/batch_format.h"
 #include "kv/db_impl.h"
 #include "kv/db_iterator.h"
+#include "kv/size_limits.h"
 
 namespace emdb {
 namespace {
 
 // NotFound without a message: it allocates nothing.
 absl::Status NotFound() { return absl::Status(absl::StatusCode::kNotFound, ""); }
-
-absl::Status CheckKey(std::string_view key) {
-  if (!key.empty() && key.size() <= batch_format::kMaxKeyBytes) [[likely]]
-    return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(
-      "a key has ", key.size(), " bytes; keys have 1 to ", batch_format::kMaxKeyBytes));
-}
 
 // What a call on a closed database gets: never valid.
 class FailedIterator : public Iterator {
@@ -102,7 +94,6 @@ absl::Status DbImpl::FindReadPoint(const ReadOptions& options, ReadPoint* point)
 DbImpl::HeldReadPoint DbImpl::HoldNewest() const {
   HeldReadPoint held;
   held.state = states_.Acquire();
-  if (held.state == nullptr) return held;
   // A memtable that was frozen since holds nothing behind its end, which is then what is shown. In
   // this order: an end that is read first may be none yet, and the seq one behind it.
   held.seq = queue_.visible_seq();
@@ -112,7 +103,7 @@ DbImpl::HeldReadPoint DbImpl::HoldNewest() const {
 
 template <typename Value>
 absl::Status DbImpl::Get(std::string_view key, Value* value, const ReadOptions& options) {
-  if (absl::Status s = CheckKey(key); !s.ok()) return s;
+  if (absl::Status s = CheckKeySize(key.size()); !s.ok()) return s;
   Statistics::Shard& shard = statistics_.shard();
   const bool timed = shard.Count(&shard.gets) % Statistics::kSampling == 0;
   const uint64_t start = timed ? env_->NowNanos() : 0;
@@ -145,7 +136,7 @@ std::vector<absl::Status> DbImpl::MultiGet(absl::Span<const std::string_view> ke
   // The view looks up what is NotFound; what is known to be deleted must not be.
   const absl::Status deleted(absl::StatusCode::kCancelled, "");
   for (size_t i = 0; i < keys.size(); ++i) {
-    if (absl::Status s = CheckKey(keys[i]); !s.ok()) {
+    if (absl::Status s = CheckKeySize(keys[i].size()); !s.ok()) {
       statuses[i] = std::move(s);
     } else if (std::optional<absl::Status> known =
                    LookupInMemory(*point.state, point.seq, keys[i], &(*values)[i])) {

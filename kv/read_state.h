@@ -11,7 +11,6 @@
 #define EMDB_KV_READ_STATE_H_
 
 #include <atomic>
-#include <functional>
 #include <memory>
 #include <vector>
 

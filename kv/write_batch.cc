@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "kv/batch_format.h"
+#include "kv/size_limits.h"
 #include "storage/status.h"
 
 namespace emdb {
@@ -109,19 +110,9 @@ absl::Status WriteBatch::ForEach(std::string_view encoded, Visitor visit) {
 }
 
 absl::Status WriteBatch::Validate() const {
-  if (has_empty_key_) {
-    return absl::InvalidArgumentError(absl::StrCat("a key in the batch is empty; keys have 1 to ",
-                                                   format::kMaxKeyBytes, " bytes"));
-  }
-  if (max_key_bytes_ > format::kMaxKeyBytes) {
-    return absl::InvalidArgumentError(absl::StrCat("a key in the batch has ", max_key_bytes_,
-                                                   " bytes; keys have 1 to ",
-                                                   format::kMaxKeyBytes));
-  }
-  if (max_value_bytes_ > format::kMaxValueBytes) {
-    return absl::InvalidArgumentError(absl::StrCat("a value in the batch has ", max_value_bytes_,
-                                                   " bytes; the most is ", format::kMaxValueBytes));
-  }
+  if (has_empty_key_) return CheckKeySize(0);
+  if (count_ > 0) EMDB_RETURN_IF_ERROR(CheckKeySize(max_key_bytes_));
+  EMDB_RETURN_IF_ERROR(CheckValueSize(max_value_bytes_));
   if (rep_.size() > format::kMaxBatchBytes) {
     return absl::InvalidArgumentError(absl::StrCat("the batch, encoded, has ", rep_.size(),
                                                    " bytes; the most is ", format::kMaxBatchBytes,
