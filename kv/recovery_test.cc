@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
@@ -192,15 +193,23 @@ TEST_F(MergeAtOpenTest, ADamagedLeafRefusesWritesNotTheOpen) {
 
 TEST_F(MergeAtOpenTest, AFullDiskHeals) {
   FaultEnv env(image_);
+  std::atomic<bool> is_full{false};
   FaultRule rule;
-  rule.matches = [](FileOp op, std::string_view path) {
-    return (op == FileOp::kWrite || op == FileOp::kReserve) && path == kPath;
+  rule.matches = [&is_full](FileOp op, std::string_view path) {
+    return is_full && (op == FileOp::kWrite || op == FileOp::kReserve) && path == kPath;
   };
   rule.error_number = ENOSPC;
   env.AddRule(std::move(rule));
+  // The first sync is that of the header that was found, whose place is its own.
+  env.SetObserver([&is_full](const FaultEnv::TraceEntry& entry) {
+    if (entry.op == FileOp::kSyncData && entry.path == kPath) is_full = true;
+  });
   const absl::StatusOr<std::unique_ptr<Db>> db = OpenAgain(&env);
   ASSERT_TRUE(db.ok()) << db.status();
+  EXPECT_TRUE(is_full);
+  EXPECT_GT((*db)->GetStats().frozen_memtables, 2u);
   ASSERT_NO_FATAL_FAILURE(ExpectAllReadable(**db));
+  env.SetObserver(nullptr);
   env.ClearRules();
   ASSERT_EQ((*db)->Checkpoint(), absl::OkStatus());
   EXPECT_EQ((*db)->GetStats().frozen_memtables, 0u);
