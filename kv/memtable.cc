@@ -180,6 +180,8 @@ void Memtable::ReadLeafAt(Arena::Ref ref, LeafCopy* out) const {
 }
 
 bool Memtable::MayHavePut(const KeyRange& range, uint64_t from_seq) const {
+  if (added_below() <= from_seq) return false;
+  if (watched_from() > from_seq) return true;
   const Arena::Ref root = root_.load(std::memory_order_acquire);
   if (NodeMayHavePut(*node(root), range, from_seq)) return true;
   // As long as it is the root it has not been split.
@@ -265,7 +267,9 @@ Arena::Ref Memtable::NewNode(uint32_t level) {
   return ref;
 }
 
-void Memtable::CountRecord() {
+void Memtable::CountRecord(uint64_t seq) {
+  // Relaxed: in time for everybody who is given a limit above `seq`.
+  added_below_.store(seq + 1, std::memory_order_relaxed);
   // One writer: a load and a store do. Release, so that a reader that sees a record counted sees it
   // linked.
   records_.store(records_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
@@ -290,11 +294,11 @@ void Memtable::CountVersions(Arena::Ref newest, bool is_new_key) {
 
 void Memtable::Add(uint64_t seq, RecordKind kind, std::string_view key, std::string_view value) {
   if (is_watched_.load(std::memory_order_relaxed) && watched_from() == kNotWatched) {
-    // Behind this seq: a batch may have other records with it, which came before the watch.
-    watched_from_.store(seq + 1, std::memory_order_release);
+    // Not this seq, if the batch has other records with it, which came before the watch.
+    watched_from_.store(added_below(), std::memory_order_release);
   }
   Link(key, NewRecord(seq, kind, key, value));
-  CountRecord();
+  CountRecord(seq);
 }
 
 void Memtable::Link(std::string_view key, Arena::Ref ref) {

@@ -36,7 +36,6 @@ class Memtable {
   enum class Lookup { kAbsent, kFound, kDeleted };
 
   static constexpr uint64_t kNotFrozen = UINT64_MAX;
-  static constexpr uint64_t kNotWatched = UINT64_MAX;
 
   struct KeyRange {
     std::string_view begin;               // inclusive
@@ -77,11 +76,14 @@ class Memtable {
 
   // From some later Add on, MayHavePut knows of puts.
   void WatchPuts() const { is_watched_.store(true, std::memory_order_relaxed); }
-  // The seq it knows them from on; kNotWatched: none yet.
-  uint64_t watched_from() const { return watched_from_.load(std::memory_order_acquire); }
+  // Whether it knows of all puts with a seq of `from_seq` or above, those to come included if there
+  // is none yet and WatchPuts was called.
+  bool KnowsPutsFrom(uint64_t from_seq) const {
+    return added_below() <= from_seq || watched_from() <= from_seq;
+  }
   // False only if no put with a seq of `from_seq` or above is there, among the records that were
-  // added before a limit the caller has been given. `from_seq` is not below watched_from(), and the
-  // range not empty. Writes that come in between may make it true.
+  // added before a limit the caller has been given. The range is not empty. Writes that come in
+  // between may make it true.
   bool MayHavePut(const KeyRange& range, uint64_t from_seq) const;
 
   bool empty() const { return records_.load(std::memory_order_acquire) == 0; }
@@ -123,6 +125,8 @@ class Memtable {
     Arena::Ref low_fence = 0;
   };
 
+  static constexpr uint64_t kNotWatched = UINT64_MAX;
+
   Memtable(std::shared_ptr<ArenaPool> pool, std::unique_ptr<Arena> arena);
 
   MemtableNode* node(Arena::Ref ref) const {
@@ -133,6 +137,11 @@ class Memtable {
   }
   // The newest version in the chain from `ref` below `seq_limit`; null if there is none.
   const MemtableRecord* Visible(Arena::Ref ref, uint64_t seq_limit) const;
+
+  // All that was added before a limit the caller has been given has a smaller seq.
+  uint64_t added_below() const { return added_below_.load(std::memory_order_acquire); }
+  // Puts from this seq on are noted in the nodes.
+  uint64_t watched_from() const { return watched_from_.load(std::memory_order_acquire); }
 
   // Readers. Each returns false when the writer got in between: start again from the root.
   bool FindEntry(const MemtableNode& in, uint32_t version, std::string_view key,
@@ -167,7 +176,7 @@ class Memtable {
   void GrowPrefix(MemtableNode* in) const;
   void SetPrefix(MemtableNode* in, size_t size) const;
   size_t SharedPrefix(const MemtableNode& in) const;
-  void CountRecord();
+  void CountRecord(uint64_t seq);
   // `newest` was linked: the only version that was not counted, or all of them if the key is new.
   void CountVersions(Arena::Ref newest, bool is_new_key);
 
@@ -178,6 +187,7 @@ class Memtable {
   Arena::Ref last_leaf_ = 0;  // the writer's, and so is:
   size_t nodes_ = 0;
   std::atomic<uint64_t> records_{0};
+  std::atomic<uint64_t> added_below_{0};
   std::atomic<uint64_t> keys_{0};
   std::atomic<int64_t> key_balance_{0};
   std::atomic<uint64_t> end_seq_{kNotFrozen};

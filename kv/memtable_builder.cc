@@ -13,7 +13,7 @@ constexpr size_t kPrefetchDistance = 12;
 void MemtableBuilder::Add(uint64_t seq, RecordKind kind, std::string_view key,
                           std::string_view value) {
   const Arena::Ref ref = table_->NewRecord(seq, kind, key, value);
-  table_->CountRecord();
+  table_->CountRecord(seq);
   if (entries_.empty()) {
     first_key_ = table_->record(ref)->key();
     prefix_size_ = first_key_.size();

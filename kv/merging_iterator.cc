@@ -214,11 +214,12 @@ void MergingIterator::RememberRun(Passed passed, size_t nearest) const {
   const uint32_t worthwhile = passed.jumped ? 2 * kLongRun : kLongRun;
   if (passed.count < worthwhile || !status_.ok()) return;
   const Memtable& active = *state_->active;
+  active.WatchPuts();
   // Puts that this read does not see must be known to the active memtable, all of them.
-  const bool all_known = active.watched_from() <= seq_limit_ &&
+  const bool all_known = active.KnowsPutsFrom(seq_limit_) &&
                          std::all_of(state_->frozen.begin(), state_->frozen.end(),
                                      [this](const auto& t) { return t->end_seq() <= seq_limit_; });
-  if (!all_known) return active.WatchPuts();
+  if (!all_known) return;
 
   DeletedRuns::Run run;
   run.seq = seq_limit_;
