@@ -225,7 +225,8 @@ void Checkpointer::Record(const absl::Status& result) {
     failures_++;
     last_error_ = absl::Status(result.code(), absl::StrCat("checkpoint: ", result.message()));
     if (absl::IsResourceExhausted(result)) {
-      // What could not be truncated is with the next checkpoint, which nothing keeps from beginning.
+      // What could not be truncated is with the next checkpoint, which nothing keeps from
+      // beginning.
       is_pausing_ = !was_merged;
     } else {
       Break(result);

@@ -124,7 +124,7 @@ class Checkpointer {
   bool is_stopping_ ABSL_GUARDED_BY(mutex_) = false;
   size_t frozen_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t checkpoint_seq_ ABSL_GUARDED_BY(mutex_) = 0;  // in the page store, and the log is cut
-  uint64_t attempts_ ABSL_GUARDED_BY(mutex_) = 0;  // begun
+  uint64_t attempts_ ABSL_GUARDED_BY(mutex_) = 0;        // begun
   uint64_t failures_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Status last_error_ ABSL_GUARDED_BY(mutex_);
   bool is_attempting_ ABSL_GUARDED_BY(mutex_) = false;

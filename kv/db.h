@@ -11,11 +11,11 @@
 //
 // Durability. A write with `sync`, or under FlushPolicy::OnEachWrite, returns OK only when a power
 // cut can no longer take it back. A write without is safe from a kill of the process when it
-// returns, and from a power cut at most `max_wait` later under FlushPolicy::Group. If the disk fails
-// meanwhile it is safe when the disk works again, and writes return the error until then. What
-// recovery finds is a prefix of the order of commits; a batch is whole or absent. A read sees a write once
-// it is as durable as it asked to be and all writes before it are visible: never a synced write
-// that a power cut could still take back.
+// returns, and from a power cut at most `max_wait` later under FlushPolicy::Group. If the disk
+// fails meanwhile it is safe when the disk works again, and writes return the error until then.
+// What recovery finds is a prefix of the order of commits; a batch is whole or absent. A read sees
+// a write once it is as durable as it asked to be and all writes before it are visible: never a
+// synced write that a power cut could still take back.
 //
 // Errors. DataLoss: damage was found; nothing wrong is served. ResourceExhausted: no space, or no
 // thread for the log's next segment; reads go on, writes work again by themselves, about half a

@@ -1,5 +1,5 @@
-// How long the store's file is: space is used again, and the file gets shorter by itself when nothing
-// is written.
+// How long the store's file is: space is used again, and the file gets shorter by itself when
+// nothing is written.
 
 #include <algorithm>
 #include <cstdint>

@@ -4,8 +4,8 @@
 // The records of each memtable are collected, sorted and appended (memtable_builder.h). They all
 // stay in memory until the log is known to be whole, so that a refused open changes nothing on
 // disk: as much as the process that wrote the log had. Then what does not fit into the active and
-// one frozen memtable goes to the page store, oldest first; a read-only open keeps it in memory, and
-// so does one that cannot move it, which leaves it to the Checkpointer.
+// one frozen memtable goes to the page store, oldest first; a read-only open keeps it in memory,
+// and so does one that cannot move it, which leaves it to the Checkpointer.
 //
 // Not thread safe.
 

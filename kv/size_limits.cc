@@ -10,8 +10,8 @@ absl::Status BadKeySize(size_t size_bytes) {
 }
 
 absl::Status BadValueSize(size_t size_bytes) {
-  return absl::InvalidArgumentError(absl::StrCat(
-      "a value has ", size_bytes, " bytes; the most is ", batch_format::kMaxValueBytes));
+  return absl::InvalidArgumentError(absl::StrCat("a value has ", size_bytes, " bytes; the most is ",
+                                                 batch_format::kMaxValueBytes));
 }
 
 }  // namespace emdb

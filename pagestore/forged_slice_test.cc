@@ -123,10 +123,16 @@ TEST(ForgedSliceTest, AStoreThatIsNotForgedIsFolded) {
 }
 
 TEST(ForgedSliceTest, KeysBelowTheNodeAreFound) {
-  std::string file = StoreWithSlices();
-  const PageId id = SliceLeaves(file).back();
-  ReplacePage(id, WithKey(file.data() + size_t{id} * kPageSize, 0, "a"), &file);
-  ExpectThatFoldingFails(file);
+  const std::string whole = StoreWithSlices();
+  const LeafView before(whole.data() + size_t{SliceLeaves(whole).front()} * kPageSize);
+  const PageId id = SliceLeaves(whole).back();
+  // Also a key that ascends from the changes in front of it.
+  for (const std::string& key : {std::string("a"), before.key(before.count() - 1) + "a"}) {
+    SCOPED_TRACE(key);
+    std::string file = whole;
+    ReplacePage(id, WithKey(file.data() + size_t{id} * kPageSize, 0, key), &file);
+    ExpectThatFoldingFails(file);
+  }
 }
 
 TEST(ForgedSliceTest, KeysAboveTheNodeAreFound) {

@@ -17,9 +17,9 @@
 // waiter whose record is not durable and every later call that writes returns that first error
 // (FailedPrecondition for later ones, with the cause); reading goes on. A failed write is tried
 // again from the last written end by the next flush: waiters of that write whose record is not
-// durable get its error, the records stay appended. Under Group an append behind it tries first, and
-// returns the error if it still fails, with nothing appended: nobody else might ever tell. No space
-// for the next segment is ResourceExhausted from Append, with nothing appended.
+// durable get its error, the records stay appended. Under Group an append behind it tries first,
+// and returns the error if it still fails, with nothing appended: nobody else might ever tell. No
+// space for the next segment is ResourceExhausted from Append, with nothing appended.
 //
 // Not: a database. It does not look into records, and knows nothing of checkpoints but
 // TruncateBefore.
