@@ -17,7 +17,8 @@
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "pagestore/node_builder.h"
+#include "pagestore/forged_file.h"
+#include "pagestore/node.h"
 #include "pagestore/page_format.h"
 #include "pagestore/page_salvager.h"
 #include "pagestore/page_store.h"
@@ -32,57 +33,12 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr char kPath[] = "dir/forged.emdb";
-constexpr uint32_t kPageSize = kMinPageSize;
+std::string Leaf(PageId id) { return ForgedLeaf(id, {"key"}); }
 
-// Pages in the order they are added, from the first behind the header slots on.
-class ForgedFile {
- public:
-  PageId next_id() const { return static_cast<PageId>(bytes_.size() / kPageSize); }
-
-  PageRef AddPage(std::string page) {
-    const PageRef ref = SealPage(CrcSeed(StoreId{}), page.data(), kPageSize);
-    bytes_ += page;
-    return ref;
-  }
-
-  // Both slots, the second one newer. What `header` says of root and height, and of more.
-  std::string WithHeader(StoreHeader header) const {
-    header.page_size = kPageSize;
-    std::string file = bytes_;
-    for (PageId slot = 0; slot < kHeaderSlots; ++slot) {
-      header.generation = 2 + slot;
-      for (const size_t copy : {size_t{0}, kHeaderCopyOffset}) {
-        EncodeStoreHeader(header, file.data() + size_t{slot} * kPageSize + copy);
-      }
-    }
-    return file;
-  }
-
- private:
-  std::string bytes_ = std::string(kHeaderSlots * kPageSize, '\0');
-};
-
-std::string Leaf(PageId id) {
-  NodeItems items(0);
-  items.Add({"key", {}, CellKind::kInline, "value"});
-  std::string page(kPageSize, '\0');
-  items.Build(0, items.size(), {id, 1}, page.data(), kPageSize);
-  return page;
-}
-
-std::string InnerOver(PageRef child, PageId id) {
-  char payload[kPageRefSize];
-  StorePageRef(payload, child);
-  NodeItems items(1);
-  items.Add({"", {}, CellKind::kInline, {payload, kPageRefSize}});
-  std::string page(kPageSize, '\0');
-  items.Build(0, items.size(), {id, 1}, page.data(), kPageSize);
-  return page;
-}
+std::string InnerOver(PageRef child, PageId id) { return ForgedInner({id, 1}, 1, {child}, {}); }
 
 std::string BufferedOver(const std::string& inner, PageRef slice, PageId id) {
-  std::string page(kPageSize, '\0');
+  std::string page(kForgedPageSize, '\0');
   BuildBufferedNode(inner.data(), {{slice, kSliceHeight, 1}}, id, 1,
                     absl::MakeSpan(page.data(), page.size()));
   return page;
@@ -117,19 +73,6 @@ std::string StoreWhoseSliceIs(std::string_view root_name) {
   return file.WithHeader(header);
 }
 
-absl::StatusOr<std::unique_ptr<PageStore>> Open(Env* env) {
-  PageStoreOptions options = SmallStoreOptions(env);
-  options.read_only = true;
-  options.store_id.reset();
-  return PageStore::Open(kPath, options);
-}
-
-FaultEnv EnvWith(const std::string& file) {
-  DiskImage image;
-  image.files[kPath] = SparseBytes(file);
-  return FaultEnv(image);
-}
-
 std::vector<std::string> KeysOf(PageSalvager* salvager) {
   std::vector<std::string> keys;
   const absl::Status status =
@@ -144,8 +87,8 @@ std::vector<std::string> KeysOf(PageSalvager* salvager) {
 TEST(ForgedStoreTest, APageThatIsNoRootOfASliceIsNotReadAsOne) {
   for (const char* root : {"inner", "buffered", "inner with a position behind the page"}) {
     SCOPED_TRACE(root);
-    FaultEnv env = EnvWith(StoreWhoseSliceIs(root));
-    const auto store = Open(&env);
+    FaultEnv env = ForgedEnv(StoreWhoseSliceIs(root));
+    const auto store = OpenForged(&env);
     ASSERT_TRUE(store.ok()) << store.status();
     const View view = (*store)->GetView();
     std::string value;
@@ -155,6 +98,84 @@ TEST(ForgedStoreTest, APageThatIsNoRootOfASliceIsNotReadAsOne) {
     view.MultiGet({&key, 1}, {&value, 1}, {&status, 1});
     EXPECT_TRUE(absl::IsDataLoss(status)) << status;
     EXPECT_TRUE(absl::IsDataLoss((*store)->Verify()));
+  }
+}
+
+// A root whose first child is a leaf, which stands below the second one, too.
+ForgedStore StoreWithALeafAtTwoLevels() {
+  auto leaf = std::make_shared<PageRef>();
+  return ForgedStore({.page = [leaf](PageId id, char* page) {
+    if (id == ForgedStore::kInner) *leaf = InnerView(page).child(0);
+    if (id == ForgedStore::kRoot) StorePageRef(ForgedChild(page, 0), *leaf);
+  }});
+}
+
+TEST(ForgedStoreTest, ALeafIsNotReadAsAnInnerPageWhetherOrNotItIsInMemory) {
+  ForgedStore forged = StoreWithALeafAtTwoLevels();
+  const auto store = OpenForged(forged.env());
+  ASSERT_TRUE(store.ok()) << store.status();
+  const View view = (*store)->GetView();
+  std::string value;
+  const auto get_apple = [&] { return std::string(view.Get("apple", &value).message()); };
+  EXPECT_THAT(get_apple(), HasSubstr("expected a node of level 1"));
+  ASSERT_TRUE(view.Get("tomato", &value).ok());
+  constexpr char kOtherLevel[] = "a node of another level than its parent says";
+  EXPECT_THAT(get_apple(), HasSubstr(kOtherLevel));
+  absl::Status status = absl::NotFoundError("");
+  const std::string_view key = "apple";
+  view.MultiGet({&key, 1}, {&value, 1}, {&status, 1});
+  EXPECT_THAT(std::string(status.message()), HasSubstr(kOtherLevel));
+  EXPECT_THAT(std::string(ReadForward(view).status().message()), HasSubstr(kOtherLevel));
+}
+
+TEST(ForgedStoreTest, ALeafIsNotMergedAsAnInnerPage) {
+  ForgedStore forged = StoreWithALeafAtTwoLevels();
+  const auto store = OpenForged(forged.env(), /*read_only=*/false);
+  ASSERT_TRUE(store.ok()) << store.status();
+  std::string value;
+  ASSERT_TRUE((*store)->GetView().Get("tomato", &value).ok());
+  const absl::Status status = Apply(store->get(), 1, {{"apple", "green"}});
+  EXPECT_TRUE(absl::IsDataLoss(status));
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("a node of another level than its parent says"));
+}
+
+TEST(ForgedStoreTest, KeysOutsideOfTheSeparatorsAreNotMerged) {
+  const auto compact = [](PageId leaf, const std::vector<std::string>& keys) {
+    ForgedStore forged({.page = [&](PageId id, char* page) {
+      if (id == leaf) ForgedLeaf(leaf, keys).copy(page, kForgedPageSize);
+    }});
+    const auto store = OpenForged(forged.env(), /*read_only=*/false);
+    EXPECT_TRUE(store.ok()) << store.status();
+    absl::Status status = (*store)->Compact();
+    if (status.ok()) status = (*store)->Verify();
+    return std::string(status.message());
+  };
+  EXPECT_EQ(compact(ForgedStore::kThirdLeaf, {"tamarind", "tomato"}), "");
+  constexpr char kOutside[] = "keys of a node that are not within its parent's separators";
+  EXPECT_THAT(compact(ForgedStore::kThirdLeaf, {"squash", "tomato"}), HasSubstr(kOutside));
+  EXPECT_THAT(compact(ForgedStore::kFirstLeaf, {"apple", "m"}), HasSubstr(kOutside));
+}
+
+TEST(ForgedStoreTest, HeadersOfTwoStoresAreNotOne) {
+  for (const bool other_id : {true, false}) {
+    ForgedStore forged;
+    StoreHeader header;
+    header.page_size = kForgedPageSize;
+    header.generation = kForgedGeneration - 1;
+    if (other_id) header.store_id[15] = 1;
+    std::string sector(kStoreHeaderSize, '\0');
+    EncodeStoreHeader(header, sector.data());
+    const auto file = forged.env()->OpenFile(kForgedPath, {.write = true});
+    ASSERT_TRUE(file.ok()) << file.status();
+    for (const size_t copy : {size_t{0}, kHeaderCopyOffset}) {
+      ASSERT_TRUE((*file)->WriteAt(copy, sector).ok());
+    }
+    const absl::Status opened = OpenForged(forged.env()).status();
+    EXPECT_EQ(absl::IsDataLoss(opened), other_id) << opened;
+    if (other_id) {
+      EXPECT_THAT(std::string(opened.message()), HasSubstr("it is another store's"));
+    }
   }
 }
 
@@ -173,7 +194,9 @@ class HugeFilesEnv : public ForwardingEnv {
   class HugeFile : public ForwardingFile {
    public:
     using ForwardingFile::ForwardingFile;
-    absl::StatusOr<uint64_t> Size() const override { return uint64_t{UINT32_MAX} * kPageSize; }
+    absl::StatusOr<uint64_t> Size() const override {
+      return uint64_t{UINT32_MAX} * kForgedPageSize;
+    }
   };
 };
 
@@ -185,11 +208,11 @@ absl::Status VerifyHugeFileOver(PageId child) {
   header.height = 2;
   header.records = 1;
   header.key_bytes = 3;
-  header.value_bytes = 5;
+  header.value_bytes = 3;
   header.file_pages = UINT32_MAX;
-  FaultEnv written = EnvWith(file.WithHeader(header));
+  FaultEnv written = ForgedEnv(file.WithHeader(header));
   HugeFilesEnv env(&written);
-  const auto store = Open(&env);
+  const auto store = OpenForged(&env);
   return store.ok() ? (*store)->Verify() : store.status();
 }
 
@@ -217,9 +240,9 @@ TEST(ForgedStoreTest, SalvageTakesMemoryForThePagesOfTheFileAndNotForThoseOfTheH
   header.root = file.AddPage(InnerOver(leaf, file.next_id()));
   header.height = 2;
   header.file_pages = UINT32_MAX;
-  FaultEnv env = EnvWith(file.WithHeader(header));
+  FaultEnv env = ForgedEnv(file.WithHeader(header));
   const uint64_t before = ResidentBytes();
-  const auto salvager = PageSalvager::Open(&env, kPath, std::nullopt);
+  const auto salvager = PageSalvager::Open(&env, kForgedPath, std::nullopt);
   ASSERT_TRUE(salvager.ok()) << salvager.status();
   EXPECT_LT(ResidentBytes(), before + (uint64_t{64} << 20));
   EXPECT_EQ(KeysOf(salvager->get()), std::vector<std::string>{"key"});
@@ -235,8 +258,8 @@ TEST(ForgedStoreTest, SalvageListsAReferenceBehindTheEndOfTheFileAsLost) {
     header.root = file.AddPage(InnerOver({child, 7}, file.next_id()));
     header.height = 2;
     header.file_pages = UINT32_MAX;
-    FaultEnv env = EnvWith(file.WithHeader(header));
-    const auto salvager = PageSalvager::Open(&env, kPath, std::nullopt);
+    FaultEnv env = ForgedEnv(file.WithHeader(header));
+    const auto salvager = PageSalvager::Open(&env, kForgedPath, std::nullopt);
     ASSERT_TRUE(salvager.ok()) << salvager.status();
     EXPECT_TRUE(KeysOf(salvager->get()).empty());
     EXPECT_EQ((*salvager)->lost().size(), 1u);
