@@ -5,6 +5,7 @@
 #include <memory>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -13,6 +14,8 @@
 #include "pagestore/page_format.h"
 #include "pagestore/page_store.h"
 #include "pagestore/store_testing.h"
+#include "storage/coding.h"
+#include "storage/crc32c.h"
 #include "storage/fault_env.h"
 
 namespace emdb {
@@ -70,6 +73,107 @@ TEST(FormatTest, TheExampleOfTheTextIsWhatIsWritten) {
   ASSERT_TRUE(Apply(store->get(), 3, ExampleChanges()).ok());
   const std::string bytes = env.FullImage().files.at("dir/format.emdb").ToString();
   EXPECT_TRUE(bytes.substr(2 * kPageSize, kPageSize) == ExamplePage());
+}
+
+// A store header in which every field is possible.
+std::string HeaderSector() {
+  StoreHeader header;
+  header.page_size = kPageSize;
+  header.generation = 5;
+  header.file_pages = 100;
+  header.used_pages = 90;
+  header.root = {7, 1};
+  header.height = 3;
+  header.map_root = {8, 1};
+  header.slice_pages = 4;
+  header.slice_records = 6;
+  std::string sector(kStoreHeaderSize, '\0');
+  EncodeStoreHeader(header, sector.data());
+  return sector;
+}
+
+// Decodes the header with other bytes at `offset`, and the checksum that belongs to them.
+absl::Status DecodeWith(size_t offset, std::string_view bytes) {
+  std::string sector = HeaderSector();
+  sector.replace(offset, bytes.size(), bytes);
+  constexpr size_t kCrcOffset = kStoreHeaderSize - 4;
+  Store32(sector.data() + kCrcOffset, Crc32c(std::string_view(sector).substr(0, kCrcOffset)));
+  StoreHeader header;
+  return DecodeStoreHeader(sector.data(), &header);
+}
+
+absl::Status DecodeWith32(size_t offset, uint32_t number) {
+  char bytes[4];
+  Store32(bytes, number);
+  return DecodeWith(offset, {bytes, sizeof(bytes)});
+}
+
+TEST(FormatTest, AHeaderIsDecodedAsItWasEncoded) {
+  StoreHeader header;
+  ASSERT_EQ(DecodeStoreHeader(HeaderSector().data(), &header), absl::OkStatus());
+  EXPECT_EQ(header.used_pages, 90u);
+  EXPECT_EQ(header.slice_records, 6u);
+  EXPECT_EQ(DecodeWith(0, "emdbpage"), absl::OkStatus());
+}
+
+TEST(FormatTest, EachBitOfAHeaderCounts) {
+  StoreHeader header;
+  for (size_t bit = 0; bit < 8 * kStoreHeaderSize; ++bit) {
+    std::string sector = HeaderSector();
+    sector[bit / 8] = static_cast<char>(sector[bit / 8] ^ (1 << bit % 8));
+    EXPECT_FALSE(DecodeStoreHeader(sector.data(), &header).ok()) << bit;
+  }
+}
+
+TEST(FormatTest, AFileOfAnotherKindIsToldFromADamagedOne) {
+  EXPECT_TRUE(absl::IsInvalidArgument(DecodeWith(0, "emdbpagf")));
+  EXPECT_TRUE(absl::IsFailedPrecondition(DecodeWith32(8, kFormatVersion + 1)));
+}
+
+TEST(FormatTest, OnlyUnknownFeaturesThatForbidReadingAreRefused) {
+  for (size_t bit = 1; bit < 64; ++bit) {
+    std::string bits(8, '\0');
+    bits[bit / 8] = static_cast<char>(1 << bit % 8);
+    EXPECT_EQ(DecodeWith(24, bits), absl::OkStatus()) << bit;
+    bits[0] = static_cast<char>(bits[0] | 1);  // there are slices
+    EXPECT_TRUE(absl::IsFailedPrecondition(DecodeWith(16, bits))) << bit;
+  }
+}
+
+TEST(FormatTest, EachReservedByteOfAHeaderIsZero) {
+  for (size_t offset = 132; offset < kStoreHeaderSize - 4; ++offset) {
+    EXPECT_TRUE(absl::IsDataLoss(DecodeWith(offset, "\x01"))) << offset;
+  }
+}
+
+TEST(FormatTest, FieldsOfAHeaderThatContradictEachOtherAreRefused) {
+  constexpr size_t kFilePages = 88;
+  constexpr size_t kUsedPages = 92;
+  constexpr size_t kRoot = 96;
+  constexpr size_t kHeight = 104;
+  constexpr size_t kMapLevel = 116;
+  constexpr size_t kSlicePages = 120;
+  constexpr size_t kSliceRecords = 124;
+  EXPECT_EQ(DecodeWith32(kHeight, kMaxHeight), absl::OkStatus());
+  EXPECT_TRUE(absl::IsDataLoss(DecodeWith32(kHeight, kMaxHeight + 1)));
+  EXPECT_TRUE(absl::IsDataLoss(DecodeWith32(kHeight, 0))) << "a root";
+  EXPECT_TRUE(absl::IsDataLoss(DecodeWith32(kHeight, 1))) << "slices";
+  EXPECT_TRUE(absl::IsDataLoss(DecodeWith32(kRoot, 0)));
+  EXPECT_EQ(DecodeWith32(kUsedPages, 100), absl::OkStatus());
+  EXPECT_TRUE(absl::IsDataLoss(DecodeWith32(kUsedPages, 101)));
+  EXPECT_TRUE(absl::IsDataLoss(DecodeWith32(kFilePages, kHeaderSlots - 1)));
+  EXPECT_EQ(DecodeWith32(kMapLevel, 3), absl::OkStatus());
+  EXPECT_TRUE(absl::IsDataLoss(DecodeWith32(kMapLevel, 4)));
+  EXPECT_EQ(DecodeWith32(kSlicePages, 90), absl::OkStatus());
+  EXPECT_TRUE(absl::IsDataLoss(DecodeWith32(kSlicePages, 91)));
+  EXPECT_TRUE(absl::IsDataLoss(DecodeWith32(kSliceRecords, 0)));
+  EXPECT_TRUE(absl::IsDataLoss(DecodeWith32(12, 4096))) << "page size";
+}
+
+TEST(FormatTest, TheFeatureOfSlicesIsSetIfThereAreAny) {
+  EXPECT_TRUE(absl::IsDataLoss(DecodeWith(16, std::string(8, '\0'))));
+  std::string none(12, '\0');
+  EXPECT_TRUE(absl::IsDataLoss(DecodeWith(120, none)));
 }
 
 // What testdata/v1.emdb was made of, by three checkpoints.

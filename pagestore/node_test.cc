@@ -279,6 +279,148 @@ TEST(CheckNodeTest, RefusesSizesInMoreBytesThanAViewReads) {
   EXPECT_TRUE(absl::IsDataLoss(check(kOneTooLong)));
 }
 
+std::string CheckOf(const std::string& page, uint32_t level = 0) {
+  // On the heap, and no byte larger than a page.
+  const std::vector<char> bytes(page.begin(), page.begin() + kPageSize);
+  return std::string(CheckNode(bytes.data(), kPageSize, level).message());
+}
+
+// A cell with these sizes in front of `bytes`.
+std::string Cell(uint64_t suffix_size, uint64_t payload_size, CellKind kind,
+                 const std::string& bytes) {
+  char sizes[20];
+  char* const end =
+      PutVarint64(PutVarint64(sizes, suffix_size), payload_size << 2 | static_cast<uint64_t>(kind));
+  return std::string(sizes, end).append(bytes);
+}
+
+void SetDataEnd(std::string* page, size_t end) {
+  PageHeader header = DecodePageHeader(page->data());
+  header.data_end = static_cast<uint16_t>(end);
+  EncodePageHeader(header, page->data());
+}
+
+TEST(CheckNodeTest, RefusesDataThatEndsBehindThePageOrWithinItsHeader) {
+  constexpr char kSizes[] = "malformed node: sizes in the page header";
+  // The record's value reaches to that end.
+  const size_t cell_at = kPageHeaderSize + 6;
+  const auto leaf_to = [&](size_t end) {
+    std::string page = LeafOfCell(Cell(1, end - cell_at - 5, CellKind::kInline, "k"));
+    SetDataEnd(&page, end);
+    return page;
+  };
+  EXPECT_EQ(CheckOf(leaf_to(kPageSize)), "");
+  EXPECT_EQ(CheckOf(leaf_to(kPageSize + 1)), kSizes);
+  EXPECT_EQ(CheckOf(leaf_to(UINT16_MAX)), kSizes);
+  std::string page = leaf_to(kPageSize);
+  SetDataEnd(&page, kPageHeaderSize - 1);
+  EXPECT_EQ(CheckOf(page), kSizes);
+  page = leaf_to(kPageSize);
+  PageHeader header = DecodePageHeader(page.data());
+  header.prefix_size = kMaxKeySize + 1;
+  EncodePageHeader(header, page.data());
+  EXPECT_EQ(CheckOf(page), kSizes);
+}
+
+TEST(CheckNodeTest, RefusesAHeadThatIsNotItsKeys) {
+  std::string page = LeafOfCell(Cell(1, 0, CellKind::kInline, "k"));
+  EXPECT_EQ(CheckOf(page), "");
+  Store32(page.data() + kPageHeaderSize, HeadOf("l"));
+  EXPECT_EQ(CheckOf(page), "malformed node: order of keys");
+}
+
+TEST(CheckNodeTest, RefusesKeysOfNoBytesOrTooMany) {
+  const auto with_key = [](size_t size) {
+    return CheckOf(LeafOfCell(Cell(size, 0, CellKind::kInline, "k" + std::string(size - 1, '\0'))));
+  };
+  EXPECT_EQ(with_key(kMaxKeySize), "");
+  EXPECT_EQ(with_key(kMaxKeySize + 1), "malformed node: key too long");
+  std::string page = LeafOfCell(Cell(0, 0, CellKind::kInline, ""));
+  Store32(page.data() + kPageHeaderSize, HeadOf(""));
+  EXPECT_EQ(CheckOf(page), "malformed node: empty key");
+}
+
+TEST(CheckNodeTest, RefusesACellThatItsPartsDoNotFill) {
+  const auto with_payload = [](size_t size) {
+    return CheckOf(LeafOfCell(Cell(1, size, CellKind::kInline, "kvalue")));
+  };
+  EXPECT_EQ(with_payload(5), "");
+  for (const size_t size : {size_t{0}, size_t{4}, size_t{6}, size_t{10000}, size_t{1} << 29}) {
+    EXPECT_EQ(with_payload(size), "malformed node: cell size") << size;
+  }
+}
+
+TEST(CheckNodeTest, RefusesALeafWithoutRecords) {
+  std::string page(kPageSize, '\0');
+  EncodePageHeader({.id = 9, .kind = PageKind::kLeaf, .data_end = kPageHeaderSize + 2},
+                   page.data());
+  // Where the first cell would begin.
+  Store16(page.data() + kPageHeaderSize, kPageHeaderSize);
+  EXPECT_EQ(CheckOf(page), "malformed node: leaf without records");
+}
+
+TEST(CheckNodeTest, RefusesAFirstCellThatIsNotBehindThePrefix) {
+  std::string page = LeafOfCell(std::string(1, '\0') + Cell(1, 0, CellKind::kInline, "k"));
+  const size_t offset_at = kPageHeaderSize + 4;
+  Store16(page.data() + offset_at, static_cast<uint16_t>(Load16(page.data() + offset_at) + 1));
+  EXPECT_EQ(CheckOf(page), "malformed node: first cell");
+}
+
+TEST(CheckNodeTest, RefusesReferencesThatNoLargeValueHas) {
+  const auto with_extent = [](const ExtentRef& extent, size_t size = kExtentRefSize) {
+    std::string bytes(1 + kExtentRefSize, 'k');
+    EncodeExtentRef(extent, bytes.data() + 1);
+    bytes.resize(1 + size);
+    return CheckOf(LeafOfCell(Cell(1, size, CellKind::kExtent, bytes)));
+  };
+  EXPECT_EQ(with_extent({.first = kHeaderSlots, .size = kMaxValueSize}), "");
+  constexpr char kReference[] = "malformed node: large value's reference";
+  EXPECT_EQ(with_extent({.first = kHeaderSlots - 1, .size = 1}), kReference);
+  EXPECT_EQ(with_extent({.first = kHeaderSlots, .size = 0}), kReference);
+  EXPECT_EQ(with_extent({.first = kHeaderSlots, .size = kMaxValueSize + 1}), kReference);
+  constexpr char kSize[] = "malformed node: size of a large value's reference";
+  EXPECT_EQ(with_extent({.first = kHeaderSlots, .size = 1}, kExtentRefSize - 1), kSize);
+  EXPECT_EQ(with_extent({.first = kHeaderSlots, .size = 1}, kExtentRefSize + 1), kSize);
+}
+
+// An inner page with the separators "a" and "b".
+std::string InnerOfTwoSeparators() {
+  NodeItems items(1);
+  for (const std::string& key : {std::string(), std::string("a"), std::string("b")}) {
+    items.Add({key, {}, CellKind::kInline, Payload({kHeaderSlots, 0})});
+  }
+  std::string page(kPageSize, '\0');
+  items.Build(0, items.size(), {9, 3}, page.data(), kPageSize);
+  return page;
+}
+
+// As with cells: what begins or ends behind the page would be read before anything else shows it.
+TEST(CheckNodeTest, RefusesSeparatorsThatEndBehindTheDataOrBeforeTheirBegin) {
+  const std::string inner = InnerOfTwoSeparators();
+  const size_t offsets_at = kPageHeaderSize + 2 * 4 + 3 * kPageRefSize;
+  const auto end_of_the_first = [&](uint16_t offset) {
+    std::string page = inner;
+    Store16(page.data() + offsets_at + 2, offset);
+    return CheckOf(page, 1);
+  };
+  const uint16_t tails_at = Load16(inner.data() + offsets_at);
+  EXPECT_EQ(end_of_the_first(tails_at + 1), "");
+  EXPECT_EQ(end_of_the_first(tails_at - 1), "malformed node: separator offsets");
+  EXPECT_EQ(end_of_the_first(UINT16_MAX), "malformed node: separator offsets");
+}
+
+TEST(CheckNodeTest, RefusesAHeaderSlotForAChild) {
+  const size_t children_at = kPageHeaderSize + 2 * 4;
+  for (size_t child = 0; child < 3; ++child) {
+    for (const PageId id : {0u, 1u}) {
+      std::string page = InnerOfTwoSeparators();
+      EXPECT_EQ(CheckOf(page, 1), "");
+      Store32(page.data() + children_at + child * kPageRefSize, id);
+      EXPECT_EQ(CheckOf(page, 1), "malformed node: child");
+    }
+  }
+}
+
 TEST(CheckNodeTest, RefusesOrMakesSafeWhateverBytesAreChanged) {
   std::cout << "seed " << kSeed << "\n";
   std::mt19937_64 random(kSeed);

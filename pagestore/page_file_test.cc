@@ -82,6 +82,16 @@ TEST_F(PageFileTest, EachByteCounts) {
   }
 }
 
+TEST_F(PageFileTest, ReservedBytesThatAreNotZeroAreRefused) {
+  for (const size_t at : {size_t{28}, size_t{31}}) {
+    Make(3, 'a');
+    page_.data()[at] = 1;
+    const PageRef ref = SealPage(CrcSeed(StoreId{1}), page_.data(), kPageSize);
+    WriteTo(3);
+    EXPECT_TRUE(absl::IsDataLoss(Read(ref))) << at;
+  }
+}
+
 TEST_F(PageFileTest, PageBehindTheEndOfTheFileIsDataLoss) {
   EXPECT_TRUE(absl::IsDataLoss(Read(Make(3, 'a'))));
 }
