@@ -1,9 +1,10 @@
 // Damage to a closed store: whatever bit is flipped and whatever sector is lost, what is read is
 // right or an error, and Verify finds it.
 //
-// By default every bit of the header slots and of the page headers, and one bit of every few bytes
-// of the rest. EMDB_DAMAGE_STEP=0 in the environment flips every bit of the file (the manual
-// target).
+// By default every bit of the fields and the checksum of the four copies of a header (format_test
+// does those of their reserved bytes), one bit of each byte of the page headers, and one bit of
+// every 61st byte of the rest. EMDB_DAMAGE_STEP=n in the environment takes every n-th byte instead;
+// 0 flips every bit of the file (the manual target).
 
 #include <cstdint>
 #include <cstdlib>
@@ -28,7 +29,15 @@ namespace {
 constexpr char kPath[] = "dir/damage.emdb";
 constexpr uint64_t kPageSize = 8192;
 constexpr uint64_t kPageHeaderBytes = 40;
-constexpr uint64_t kStoreHeaderBytes = 136;
+// Of a copy of the store header: the fields in front, the checksum at the end.
+constexpr uint64_t kStoreHeaderFieldBytes = 132;
+constexpr uint64_t kStoreHeaderCrcAt = kStoreHeaderSize - 4;
+
+bool IsOfStoreHeader(uint64_t offset) {
+  const uint64_t at = offset % kHeaderCopyOffset;
+  return offset < kHeaderSlots * kPageSize &&
+         (at < kStoreHeaderFieldBytes || (at >= kStoreHeaderCrcAt && at < kStoreHeaderSize));
+}
 
 enum class Holds { kLeaves, kSlices };
 
@@ -133,10 +142,9 @@ TEST_P(PageStoreDamageTest, NoFlippedBitIsServedOrMissed) {
   const char* step_text = std::getenv("EMDB_DAMAGE_STEP");
   const uint64_t step = step_text == nullptr ? 61 : std::strtoull(step_text, nullptr, 10);
   for (uint64_t offset = 0; offset < bytes_.size(); ++offset) {
-    const bool in_store_header = offset < 2 * kPageSize && offset % 4096 < kStoreHeaderBytes;
-    if (step == 0) {
+    if (step == 0 || IsOfStoreHeader(offset)) {
       for (int bit = 0; bit < 8; ++bit) ASSERT_NO_FATAL_FAILURE(FlipAndCheck(offset, bit));
-    } else if (in_store_header || offset % kPageSize < kPageHeaderBytes || offset % step == 0) {
+    } else if (offset % kPageSize < kPageHeaderBytes || offset % step == 0) {
       ASSERT_NO_FATAL_FAILURE(FlipAndCheck(offset, static_cast<int>(offset % 8)));
     }
   }
@@ -192,6 +200,22 @@ TEST_P(PageStoreDamageTest, OneDamagedHeaderCopyIsMendedByOpening) {
   ASSERT_TRUE(Apply(store->get(), 8, {}).ok());
   const absl::Status verified = (*store)->Verify();
   EXPECT_TRUE(verified.ok()) << verified;
+}
+
+TEST_P(PageStoreDamageTest, OneDamagedHeaderCopyIsMendedByVerifying) {
+  const absl::StatusOr<FoundHeader> header = ReadNewestHeader(*file_);
+  ASSERT_TRUE(header.ok()) << header.status();
+  const uint64_t slot_at = HeaderSlot(header->newest.generation) * kPageSize;
+  for (const uint64_t copy_at : {slot_at, slot_at + kHeaderCopyOffset}) {
+    WriteByte(copy_at + 60, static_cast<char>(bytes_[copy_at + 60] ^ 1));
+    auto store = Reopen();
+    ASSERT_TRUE(store.ok()) << store.status();
+    EXPECT_TRUE(absl::IsDataLoss((*store)->Verify())) << "opened to read only";
+    store = PageStore::Open(kPath, SmallStoreOptions(&env_));
+    ASSERT_TRUE(store.ok()) << store.status();
+    const absl::Status verified = (*store)->Verify();
+    EXPECT_TRUE(verified.ok()) << verified;
+  }
 }
 
 TEST_P(PageStoreDamageTest, ADestroyedHeaderSlotIsReportedWhicheverItIs) {
