@@ -70,7 +70,7 @@ Forgery OfPageHeader(PageId page, const std::function<void(PageHeader*)>& change
 }
 
 Forgery OfPageBytes(PageId page, const std::string& bytes) {
-  return OfPage(page, [bytes](char* to) { std::memcpy(to, bytes.data(), bytes.size()); });
+  return OfPage(page, [bytes](char* to) { bytes.copy(to, bytes.size()); });
 }
 
 Forgery OfUsedPages(PageId page, const std::function<uint64_t(uint64_t)>& change) {
@@ -115,7 +115,7 @@ uint64_t Bit(PageId page) { return uint64_t{1} << page; }
 
 // Everything there is, by cursor in both directions.
 absl::Status ReadAll(const PageStore& store) {
-  const absl::Status forward = ReadForward(store.GetView()).status();
+  absl::Status forward = ReadForward(store.GetView()).status();
   const absl::Status backward = ReadBackward(store.GetView()).status();
   EXPECT_EQ(forward.code(), backward.code()) << forward << ", " << backward;
   return forward;
@@ -288,7 +288,7 @@ Forgery WithInnerOf(const std::vector<std::string>& separators) {
     std::vector<PageRef> children(separators.size(), PageRef{Store::kFree, 0});
     children.push_back(leaf);
     const std::string bytes = ForgedInner({Store::kInner, 2}, 1, children, separators);
-    std::memcpy(page, bytes.data(), bytes.size());
+    bytes.copy(page, bytes.size());
   });
 }
 
@@ -323,7 +323,7 @@ TEST(VerifyTest, ASliceThatIsNotTheOneOfItsReference) {
   ForgedStore forged(OfPage(Store::kSliceRoot, [](char* page) {
     const std::string inner = ForgedInner(
         {Store::kSliceRoot, 2}, 1, {InnerView(page).child(0), InnerView(page).child(1)}, {"m"});
-    std::memcpy(page, inner.data(), inner.size());
+    inner.copy(page, inner.size());
   }));
   const auto store = Opened(&forged);
   ASSERT_NE(store, nullptr);
