@@ -6,12 +6,23 @@
 // last records that were written, if the damage hits them all and nothing behind them shows that
 // they had been durable. It is allowed for these bytes, and for no others.
 //
-// EMDB_BITS is about how many bits of each store are flipped (0: all of them), EMDB_DAMAGES how
-// many other damages are done to each, EMDB_SEED where they start.
+// An open that is refused for damage has changed no byte, and the error is DataLoss, but for what
+// IsOfDamage lists. (Not tried here: an open that finds more log than two memtables hold merges the
+// oldest into the tree, when the log goes on already, and may meet a damaged page there. The stores
+// of this test hold less than one.)
+//
+// EMDB_BITS is about how many bits of each store are flipped (0: all of them), evenly spread; of a
+// 4 KiB block of zeros only one bit is ever flipped, its first, and it counts as one: most of a
+// log's files is such blocks. EMDB_DAMAGES is how many other damages are done to each store.
+// EMDB_SEED says which bits and which damages.
 
 #include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <functional>
+#include <map>
 #include <memory>
-#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -196,19 +207,43 @@ size_t OldestAllowed(const Subject& subject, const Damage& damage) {
   return state;
 }
 
+// Whether damage may be reported as this: DataLoss, or one of the exceptions.
+bool IsOfDamage(const absl::Status& error) {
+  if (absl::IsDataLoss(error)) return true;
+  if (!absl::IsFailedPrecondition(error)) return false;
+  const auto says = [&error](absl::string_view words) {
+    return error.message().find(words) != absl::string_view::npos;
+  };
+  // Both copies of the first header begin with something else: the file is more likely another one
+  // than a store that was damaged so, and the error says that.
+  if (says("is not an emdb store")) return true;
+  // Verify begins with a checkpoint. One that meets damage stops all writes, and what every call
+  // that needs to write gets from then on, the first one included, is this, with the cause.
+  return says("a checkpoint failed") && says("damaged bytes");
+}
+
 std::string CheckError(const absl::Status& error, const char* when) {
   if (error.ok()) return "";
   const std::string text = error.ToString();
-  if (text.find(kStorePath) != std::string::npos) return "";
-  return std::string("the error when ") + when + " names no file: " + text;
+  if (text.find(kStorePath) == std::string::npos) {
+    return std::string("the error when ") + when + " names no file: " + text;
+  }
+  if (IsOfDamage(error)) return "";
+  return std::string("the error when ") + when + " is not one of damage: " + text;
 }
 
-// An open that is refused makes and removes no store file. It may have gone on with store and log
-// if the damage is in records that are only read when they are applied: so it is opened once more.
-std::string CheckStoreFile(const FaultEnv& env, const Damage& damage) {
-  const bool was_there = damage.image.files.contains(kStorePath);
-  if (env.FullImage().files.contains(kStorePath) == was_there) return "";
-  return was_there ? "a refused open removed the store file" : "a refused open made a store file";
+// An open that is refused leaves everything as it was.
+std::string CheckUnchanged(const FaultEnv& env, const Damage& damage) {
+  const std::map<std::string, SparseBytes> now = env.FullImage().files;
+  for (const auto& [path, bytes] : damage.image.files) {
+    const auto file = now.find(path);
+    if (file == now.end()) return "a refused open removed " + path;
+    if (!(file->second == bytes)) return "a refused open changed " + path;
+  }
+  for (const auto& [path, bytes] : now) {
+    if (!damage.image.files.contains(path)) return "a refused open made " + path;
+  }
+  return "";
 }
 
 std::string CheckContents(const Subject& subject, const Damage& damage, const Db& db) {
@@ -232,7 +267,7 @@ std::string CheckOpen(const Subject& subject, const Damage& damage, FaultEnv* en
   *refused = !db.ok();
   if (*refused) {
     const std::string wrong = CheckError(db.status(), "opening");
-    return wrong.empty() ? CheckStoreFile(*env, damage) : wrong;
+    return wrong.empty() ? CheckUnchanged(*env, damage) : wrong;
   }
   const std::string wrong = CheckContents(subject, damage, **db);
   return wrong.empty() ? CheckError((*db)->Verify(), "verifying") : wrong;
@@ -282,7 +317,9 @@ TEST_P(DbDamageTest, FlippedBitIsReportedOrHarmless) {
   const uint64_t wanted = TestAmount("EMDB_BITS", 1'500);
   // An odd stride, so that every bit of a byte has its turn.
   const uint64_t stride = wanted == 0 ? 1 : all / wanted | 1;
-  Run(all / stride, [&](uint64_t i) { return FlipBit(subject_.image, i * stride); });
+  const uint64_t first = TestSetting("EMDB_SEED", 1) % stride;
+  Run((all - first + stride - 1) / stride,
+      [&](uint64_t i) { return FlipBit(subject_.image, first + i * stride); });
 }
 
 TEST_P(DbDamageTest, DamagedSectorsAndFilesAreReportedOrHarmless) {
