@@ -1,8 +1,9 @@
-// Kills a process with SIGKILL while 16 of its threads write to a store on real files, opens the
-// store, and compares: all that had been acknowledged is there, synced or not; what was under way
-// is there whole or not at all; nothing else is. Then the next process goes on with the same store.
+// Kills a process with SIGKILL while 16 of its threads write to a store on real files, then up to
+// two more while they recover what it left; opens the store, and compares: all that had been
+// acknowledged is there, synced or not; what was under way is there whole or not at all; nothing
+// else is. Then the next process goes on with the same store.
 //
-// EMDB_KILLS is how many, EMDB_SEED where the randomness starts.
+// EMDB_KILLS is how many kills of writers, EMDB_SEED where the randomness starts.
 
 #include <sched.h>
 #include <sys/wait.h>
@@ -10,6 +11,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <memory>
@@ -17,6 +19,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -37,6 +40,12 @@ struct Progress {
   std::atomic<uint64_t> total{0};  // of `acknowledged`, and 1 for the Open: the parent waits for it
   std::atomic<bool> failed{false};
   std::array<std::atomic<uint64_t>, kThreads> acknowledged{};  // operations, by thread
+};
+
+// The same of one that only opens the store.
+struct OpenProgress {
+  std::atomic<bool> has_begun{false};
+  std::atomic<bool> is_done{false};
 };
 
 // One write of one thread to keys of its own: a function of its place, so that the parent can say
@@ -141,8 +150,39 @@ class DbKillThreadsTest : public testing::Test {
     ASSERT_TRUE(WIFSIGNALED(status)) << "the child failed before it was killed";
   }
 
-  void CheckAndGoOn(uint64_t life) {
+  // Opens the store as it is in a process that is killed in the midst of it, as far as can be told
+  // from how long the last open took.
+  void KillInOpen(uint64_t life) {
+    open_progress_->has_begun = false;
+    open_progress_->is_done = false;
+    std::fflush(nullptr);
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) OpenAndWait(life);
+    // Acquire: not needed, it only polls.
+    while (!open_progress_->has_begun.load(std::memory_order_acquire)) sched_yield();
+    const std::chrono::nanoseconds wait(random_() % static_cast<uint64_t>(open_time_.count()));
+    const auto end = std::chrono::steady_clock::now() + wait;
+    while (std::chrono::steady_clock::now() < end) sched_yield();
+    kill(child, SIGKILL);
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFSIGNALED(status)) << "the child failed before it was killed";
+    if (!open_progress_->is_done) ++kills_in_open_;
+  }
+
+  [[noreturn]] void OpenAndWait(uint64_t life) {
+    open_progress_->has_begun.store(true, std::memory_order_release);
     auto db = Db::Open(DbOptions(life), path_);
+    if (!db.ok()) Die(db.status());
+    open_progress_->is_done.store(true, std::memory_order_release);
+    while (true) pause();
+  }
+
+  void CheckAndGoOn(uint64_t life) {
+    const auto start = std::chrono::steady_clock::now();
+    auto db = Db::Open(DbOptions(life), path_);
+    open_time_ = std::chrono::steady_clock::now() - start;
     ASSERT_TRUE(db.ok()) << db.status();
     const Observation found = Observe(**db, {});
     ASSERT_EQ(found.error, absl::OkStatus());
@@ -184,7 +224,10 @@ class DbKillThreadsTest : public testing::Test {
   const std::string path_ = directory_.Path("store.emdb");
   std::mt19937_64 random_{seed_};
   SharedMemory<Progress> progress_;
+  SharedMemory<OpenProgress> open_progress_;
   std::array<Contents, kThreads> expected_;
+  std::chrono::nanoseconds open_time_ = std::chrono::milliseconds(1);  // of the last open here
+  uint64_t kills_in_open_ = 0;
 };
 
 TEST_F(DbKillThreadsTest, EverythingAcknowledgedSurvives) {
@@ -195,10 +238,17 @@ TEST_F(DbKillThreadsTest, EverythingAcknowledgedSurvives) {
     RunAndKill(life);
     if (HasFatalFailure()) return;
     acknowledged += progress_->total;
+    for (uint64_t n = random_() % 3; n > 0; --n) ASSERT_NO_FATAL_FAILURE(KillInOpen(life));
     CheckAndGoOn(life);
   }
-  std::printf("%llu operations acknowledged\n", static_cast<unsigned long long>(acknowledged));
+  std::printf("%llu operations acknowledged, %llu kills in recovery\n",
+              static_cast<unsigned long long>(acknowledged),
+              static_cast<unsigned long long>(kills_in_open_));
   EXPECT_GT(acknowledged, kills);
+  // Of about as many as there are kills; the others come when the open is just done.
+  if (kills >= 50) {
+    EXPECT_GE(kills_in_open_, kills / 6);
+  }
 }
 
 }  // namespace
