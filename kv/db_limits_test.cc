@@ -32,6 +32,8 @@
 #include "storage/coding.h"
 #include "storage/crc32c.h"
 #include "storage/fault_env.h"
+#include "storage/forwarding_env.h"
+#include "storage/status.h"
 #include "storage/temp_directory.h"
 
 namespace emdb {
@@ -279,6 +281,151 @@ TEST(DbLimitsTest, OpenWithoutDescriptorsIsResourceExhaustedAndLosesNothing) {
     if (count < 3 || count == 100) return "it took " + std::to_string(count) + " descriptors";
     LimitDescriptors(next + 100);
     return wrong.empty() ? CheckTheRecord(SmallOptions(), path) : wrong;
+  });
+}
+
+// Opens nothing while it is told not to.
+class NoDescriptorsEnv final : public ForwardingEnv {
+ public:
+  using ForwardingEnv::ForwardingEnv;
+
+  absl::StatusOr<std::unique_ptr<File>> OpenFile(std::string_view path,
+                                                 const OpenOptions& options) override {
+    if (Refuses()) return IoError(EMFILE, "open", path);
+    return ForwardingEnv::OpenFile(path, options);
+  }
+  absl::StatusOr<std::unique_ptr<Directory>> OpenDirectory(std::string_view path) override {
+    if (Refuses()) return IoError(EMFILE, "open", path);
+    return ForwardingEnv::OpenDirectory(path);
+  }
+
+  void Refuse(bool refuses) { refuses_ = refuses; }
+  int refused() const { return refused_; }
+
+ private:
+  bool Refuses() {
+    if (refuses_) ++refused_;
+    return refuses_;
+  }
+
+  std::atomic<bool> refuses_{false};
+  std::atomic<int> refused_{0};
+};
+
+bool IsOfDescriptors(const absl::Status& status) {
+  return absl::IsResourceExhausted(status) &&
+         status.message().find("Too many open files") != absl::string_view::npos;
+}
+
+// A store that is open while there are no descriptors for a time, and the numbers of the records
+// that it took.
+class OpenStore {
+ public:
+  OpenStore(Env* env, std::string path) : path_(std::move(path)) { options_.env = env; }
+
+  std::string Open() {
+    auto db = Db::Open(options_, path_);
+    if (!db.ok()) return "opening: " + db.status().ToString();
+    db_ = *std::move(db);
+    return CheckAll();
+  }
+
+  // Each record is taken, or refused for want of descriptors if `may_fail`.
+  std::string Write(int count, bool may_fail) {
+    for (int n = 0; n < count; ++n, ++next_) {
+      const std::string value(1000, static_cast<char>('a' + next_ % 26));
+      const absl::Status status = db_->Put(KeyName(next_), value, {.sync = n % 10 == 0});
+      if (status.ok()) {
+        contents_[KeyName(next_)] = value;
+      } else if (may_fail && IsOfDescriptors(status)) {
+        ++refused_;
+      } else {
+        return "a write: " + status.ToString();
+      }
+    }
+    return CheckAll();
+  }
+
+  std::string Checkpoint(bool may_fail) {
+    const absl::Status status = db_->Checkpoint();
+    if (!status.ok() && !(may_fail && IsOfDescriptors(status))) {
+      return "a checkpoint: " + status.ToString();
+    }
+    return CheckAll();
+  }
+
+  std::string CloseAndOpen() {
+    absl::Status status = db_->Verify();
+    if (!status.ok()) return "verifying: " + status.ToString();
+    status = db_->Close();
+    if (!status.ok()) return "closing: " + status.ToString();
+    db_.reset();
+    return Open();
+  }
+
+  int refused() const { return refused_; }
+
+ private:
+  std::string CheckAll() { return Difference(Observe(*db_, {}), contents_); }
+
+  Options options_ = SmallOptions();
+  const std::string path_;
+  std::unique_ptr<Db> db_;
+  int next_ = 0;
+  int refused_ = 0;
+  Contents contents_;
+};
+
+// Takes the descriptors away while the log needs a new segment, and again while there is one to use
+// again, and checkpoints run; gives them back, and goes on with the same Db.
+std::string CheckWithoutDescriptors(OpenStore* store, const std::function<void()>& take,
+                                    const std::function<void()>& give) {
+  std::string wrong = store->Open();
+  if (!wrong.empty()) return wrong;
+  take();
+  wrong = store->Write(300, /*may_fail=*/true);
+  if (wrong.empty()) wrong = store->Checkpoint(/*may_fail=*/true);
+  if (!wrong.empty()) return "without descriptors: " + wrong;
+  if (store->refused() == 0) return "nothing was refused";
+  give();
+  wrong = store->Write(300, /*may_fail=*/false);
+  if (wrong.empty()) wrong = store->Checkpoint(/*may_fail=*/false);
+  if (!wrong.empty()) return "with descriptors again: " + wrong;
+  take();
+  for (int i = 0; wrong.empty() && i < 10; ++i) {
+    wrong = store->Write(20 * i, /*may_fail=*/true);
+    if (wrong.empty()) wrong = store->Checkpoint(/*may_fail=*/true);
+  }
+  if (!wrong.empty()) return "without descriptors, the second time: " + wrong;
+  give();
+  wrong = store->Checkpoint(/*may_fail=*/false);
+  if (wrong.empty()) wrong = store->Write(300, /*may_fail=*/false);
+  if (wrong.empty()) wrong = store->CloseAndOpen();
+  return wrong.empty() ? "" : "in the end: " + wrong;
+}
+
+TEST(DbLimitsTest, NoSegmentWithoutDescriptorsIsResourceExhaustedAndHeals) {
+  FaultEnv disk;
+  NoDescriptorsEnv env(&disk);
+  OpenStore store(&env, "/disk/store.emdb");
+  EXPECT_EQ(CheckWithoutDescriptors(
+                &store, [&env] { env.Refuse(true); }, [&env] { env.Refuse(false); }),
+            "");
+  EXPECT_GT(env.refused(), 0);
+}
+
+TEST(DbLimitsTest, LimitOfDescriptorsOfAnOpenStoreRefusesWritesAndHeals) {
+  const TempDirectory directory;
+  RunInChild([&] {
+    OpenStore store(nullptr, directory.Path("store.emdb"));
+    rlim_t limit = 0;
+    return CheckWithoutDescriptors(
+        &store,
+        [&limit] {
+          limit = NextDescriptor();
+          LimitDescriptors(limit);
+        },
+        [&limit] { LimitDescriptors(limit + 100); });
   });
 }
 
