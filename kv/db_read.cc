@@ -72,8 +72,9 @@ absl::Status DbImpl::Lookup(const ReadPoint& point, std::string_view key,
 }
 
 absl::Status DbImpl::CheckSnapshot(const Snapshot& snapshot) const {
-  if (snapshot.life_ == life_) [[likely]]
-    return absl::OkStatus();
+  if (snapshot.life_ == life_) [[likely]] {
+    return snapshot.state_ != nullptr ? absl::OkStatus() : Closed();
+  }
   return absl::InvalidArgumentError(
       "ReadOptions::snapshot is empty, or of another Db; take it from the Db that is read");
 }
@@ -177,10 +178,11 @@ std::unique_ptr<Iterator> DbImpl::NewIterator(const ReadOptions& options) {
 Snapshot DbImpl::GetSnapshot() {
   const CallGate::Pass pass(&gate_);
   Snapshot snapshot;
+  snapshot.life_ = life_;
+  // One without a state says by whom it was refused: reads go on until Close has come to their end.
   if (!pass) return snapshot;
   HeldReadPoint held = HoldNewest();
   auto pin = std::make_shared<DbPin>(life_, nullptr, std::move(held.state));
-  snapshot.life_ = life_;
   snapshot.state_ = std::shared_ptr<const ReadState>(pin, pin->state());
   snapshot.seq_ = held.seq;
   return snapshot;
