@@ -106,5 +106,19 @@ TEST_F(DbLargeValueTest, IsReadBackAtEveryStageOfItsLife) {
   ASSERT_TRUE(db_->Close().ok());
 }
 
+TEST_F(DbLargeValueTest, ABatchIsHeldToTheSizeOfTheLargestPut) {
+  if (TestSetting("EMDB_VALUE_MIB", 64) << 20 < Db::kMaxValueBytes) {
+    GTEST_SKIP() << "only with a value of 1 GiB";
+  }
+  const std::string value(Db::kMaxValueBytes, 'v');
+  WriteBatch batch;
+  batch.Put(std::string(Db::kMaxKeyBytes, 'k'), value);
+  EXPECT_TRUE(batch.Validate().ok()) << batch.Validate();
+  batch.Put("more", std::string(2000, 'v'));
+  EXPECT_TRUE(absl::IsInvalidArgument(batch.Validate())) << batch.Validate();
+  EXPECT_TRUE(absl::IsInvalidArgument(db_->Write(batch)));
+  EXPECT_EQ(db_->GetStats().next_seq, 0u);
+}
+
 }  // namespace
 }  // namespace emdb

@@ -106,6 +106,20 @@ TEST(WriteBatchTest, BytesThatAreNoBatchAreDataLoss) {
   }
 }
 
+// Whatever the bytes behind the kind mean: they are whole as a put and as a deletion.
+TEST(WriteBatchTest, OperationsOfUnknownKindAreDataLoss) {
+  for (int kind = 0; kind < 256; ++kind) {
+    const std::string header = {'\x01', static_cast<char>(kind), '\x01'};
+    for (const std::string& rest : {std::string("k"), std::string("\x01kv")}) {
+      const bool is_whole = kind == (rest.size() == 1 ? 2 : 1);
+      std::vector<Operation> operations;
+      const absl::Status status = Decode(header + rest, &operations);
+      EXPECT_EQ(status.code(), is_whole ? absl::StatusCode::kOk : absl::StatusCode::kDataLoss)
+          << kind;
+    }
+  }
+}
+
 TEST(WriteBatchTest, OneThatWasMovedFromIsEmptyAndCanBeFilledAgain) {
   std::vector<WriteBatch> batches(2);
   batches[0].Put("key", std::string(100, 'v'));
