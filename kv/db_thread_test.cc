@@ -324,7 +324,7 @@ class DbThreadTest : public testing::TestWithParam<bool> {
   FaultEnv env_;
   Options options_;
   std::unique_ptr<Db> db_;
-  const int writes_ = static_cast<int>(TestSetting("EMDB_WRITES", 1500));
+  const int writes_ = static_cast<int>(TestSetting("EMDB_WRITES", 800));
   std::atomic<bool> stop_{false};
   std::atomic<int> async_started_{0};
   std::atomic<int> async_done_{0};
