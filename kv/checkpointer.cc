@@ -78,7 +78,7 @@ absl::Status Checkpointer::WaitForCheckpoint(uint64_t seq) {
 }
 
 absl::Status Checkpointer::RunExclusively(absl::FunctionRef<absl::Status()> work) {
-  MutexLock maintenance(&maintenance_mutex_);
+  const FairMutexLock maintenance(&maintenance_mutex_);
   absl::Status result = work();
   PublishTree();
   return result;
@@ -140,7 +140,7 @@ Checkpointer::Task Checkpointer::WaitForWork() {
 }
 
 absl::Status Checkpointer::CheckpointOldest() {
-  MutexLock maintenance(&maintenance_mutex_);
+  const FairMutexLock maintenance(&maintenance_mutex_);
   std::shared_ptr<const ReadState> state = parts_.states->Acquire();
   const std::shared_ptr<Memtable> table = state->frozen.back();
   state.reset();
@@ -186,7 +186,7 @@ void Checkpointer::TidyIfQuiet() {
 }
 
 absl::StatusOr<bool> Checkpointer::TidyStep() {
-  MutexLock maintenance(&maintenance_mutex_);
+  const FairMutexLock maintenance(&maintenance_mutex_);
   absl::StatusOr<bool> more = parts_.store->Tidy();
   // Not PublishTree: what a step has changed is no reason for another one, unless it says so.
   ReadNewestTree();
@@ -236,9 +236,12 @@ void Checkpointer::Record(const absl::Status& result) {
 }
 
 void Checkpointer::Break(const absl::Status& cause) {
-  final_error_ = absl::FailedPreconditionError(
-      absl::StrCat("a checkpoint failed, and writes are refused: ", cause.message(),
-                   "; close the database, look at the disk, and open it again"));
+  // Damage stays damage to those who come later.
+  const absl::StatusCode code =
+      absl::IsDataLoss(cause) ? absl::StatusCode::kDataLoss : absl::StatusCode::kFailedPrecondition;
+  final_error_ = absl::Status(
+      code, absl::StrCat("a checkpoint failed, and writes are refused: ", cause.message(),
+                         "; close the database, look at the disk, and open it again"));
   is_broken_.store(true, std::memory_order_release);
   done_.SignalAll();
 }

@@ -31,6 +31,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "kv/db_log.h"
+#include "kv/fair_mutex.h"
 #include "kv/publish_queue.h"
 #include "kv/read_state.h"
 #include "kv/statistics.h"
@@ -116,7 +117,7 @@ class Checkpointer {
 
   const Parts parts_;
   // One checkpoint, compaction or verification at a time. Taken before mutex_.
-  Mutex maintenance_mutex_;
+  FairMutex maintenance_mutex_;
 
   Mutex mutex_;
   CondVar work_;  // for the thread

@@ -17,12 +17,13 @@
 // a write once it is as durable as it asked to be and all writes before it are visible: never a
 // synced write that a power cut could still take back.
 //
-// Errors. DataLoss: damage was found; nothing wrong is served. ResourceExhausted: no space, or no
-// thread for the log's next segment; reads go on, writes work again by themselves, about half a
-// second after there is space. FailedPrecondition: the store is in use (says by whom), closed,
-// read-only, or the log failed to sync, with the first cause: close, look at the disk, open again;
-// nothing acknowledged is lost. A write that returned an error of the disk is not seen by reads,
-// but a crash may leave it in the log: it may be there after the next open.
+// Errors. DataLoss: damage was found; nothing wrong is served, and if a checkpoint met it writes
+// are refused. ResourceExhausted: no space, or no thread for the log's next segment; reads go on,
+// writes work again by themselves, about half a second after there is space. FailedPrecondition:
+// the store is in use (says by whom), closed, read-only, or the log failed to sync, with the first
+// cause: close, look at the disk, open again; nothing acknowledged is lost. A write that returned
+// an error of the disk is not seen by reads, but a crash may leave it in the log: it may be there
+// after the next open.
 //
 // Thread safe, all of it. An Iterator belongs to one thread.
 

@@ -186,7 +186,7 @@ TEST_F(MergeAtOpenTest, ADamagedLeafRefusesWritesNotTheOpen) {
   ASSERT_TRUE(db.ok()) << db.status();
   EXPECT_FALSE((*db)->Checkpoint().ok());
   const absl::Status refused = (*db)->Put("key", "value");
-  EXPECT_TRUE(absl::IsFailedPrecondition(refused)) << refused;
+  EXPECT_TRUE(absl::IsDataLoss(refused)) << refused;
   EXPECT_NE(refused.message().find(kPath), absl::string_view::npos) << refused;
   ASSERT_NO_FATAL_FAILURE(ExpectAllReadable(**db));
 }

@@ -90,14 +90,13 @@ TEST(WalConcurrencyTest, FlusherLetsTimePassBetweenWritesThatFail) {
   while (writes == 0) std::this_thread::yield();
   // Time for many more.
   for (int i = 0; i < 10'000; ++i) std::this_thread::yield();
-  AppendRecords(wal.get(), 1, 2);
   EXPECT_EQ(writes, 1);
   while (writes == 1) {
     env.Advance(absl::Milliseconds(1));
     std::this_thread::yield();
   }
   disk.ClearRules();
-  while (wal->durable_seq() < 2) {
+  while (wal->durable_seq() < 1) {
     env.Advance(absl::Milliseconds(1));
     std::this_thread::yield();
   }
