@@ -146,11 +146,15 @@ void Epoch::Synchronize() {
     std::this_thread::sleep_for(pause);
     pause = std::min<std::chrono::nanoseconds>(2 * pause, kLongestPause);
   }
-  while (!RunRetiredUpTo(target)) std::this_thread::sleep_for(pause);
+  while (!RunRetiredUpTo(target)) {
+    std::this_thread::sleep_for(pause);
+    pause = std::min<std::chrono::nanoseconds>(2 * pause, kLongestPause);
+  }
 }
 
 bool Epoch::RunRetiredUpTo(uint64_t target) {
-  // More than once: a guard that was just being entered can hold a number from before for a moment.
+  // More than once: a guard that was just being entered can hold a number from before, until it is
+  // left.
   Reclaim();
   MutexLock lock(&mutex_);
   if (!retired_.empty() && retired_.front().epoch <= target) return false;

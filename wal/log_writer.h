@@ -222,8 +222,8 @@ class LogWriter {
   bool handed_over_ ABSL_GUARDED_BY(mutex_) = false;
   bool exclusive_ ABSL_GUARDED_BY(mutex_) = false;  // appends wait
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);    // the first final error
-  // A turn of the I/O has failed, and none has written all it was to since. Until then nothing is
-  // written ahead, and under FlushPolicy::Group an append tries first.
+  // A turn of the I/O has failed, for whatever reason, and none has written all it was to since.
+  // Until then nothing is written ahead, and under FlushPolicy::Group an append tries first.
   bool write_failed_ ABSL_GUARDED_BY(mutex_) = false;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;

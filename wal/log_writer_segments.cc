@@ -50,6 +50,8 @@ absl::Status LogWriter::BeginSegment(uint64_t min_bytes) {
 }
 
 void LogWriter::BeginIn(std::shared_ptr<Segment> segment) {
+  // The piece that is written up to here ends here: whoever writes it is at the tail only behind.
+  WitnessBehindRecords();
   const SegmentEnd end = {buffer_.tail_lsn(), buffer_.next_seq()};
   tail_header_ = HeaderAfter(tail_header_, end, NextSalt(buffer_.segment().salt),
                              segment->header().capacity_bytes);

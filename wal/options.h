@@ -27,7 +27,8 @@ class FlushPolicy {
   // Append returns when its record is durable.
   static FlushPolicy OnEachWrite() { return FlushPolicy(Kind::kOnEachWrite, absl::ZeroDuration()); }
   // In the background: a record is durable at most `max_wait`, 0 to 1 hour, plus one sync after its
-  // append. A write that failed is tried again after as long, but not before 1 ms has passed.
+  // append. A write that failed is tried again after as long, but not before 1 ms has passed; what
+  // is appended meanwhile is durable with it.
   static FlushPolicy Group(absl::Duration max_wait) { return FlushPolicy(Kind::kGroup, max_wait); }
 
   Kind kind() const { return kind_; }

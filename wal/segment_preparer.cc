@@ -70,7 +70,8 @@ absl::Status SegmentPreparer::Await(const Need& need) {
     } else {
       const bool too_small = fresh_ && !zeroing_ && fresh_->header().capacity_bytes < min_bytes;
       if (too_small) Discard(&fresh_);
-      if (!fresh_) {
+      // Again only if nothing is wanted any more: each Want wakes the others that wait here.
+      if (!fresh_ && (!asked || wanted_capacity_ == 0)) {
         status = Want(need);
         asked = true;
       }

@@ -48,7 +48,7 @@ class SegmentPreparer {
   // none. Waits for no I/O.
   std::shared_ptr<Segment> TryTake(uint64_t min_bytes) ABSL_LOCKS_EXCLUDED(mutex_);
   // Returns when TryTake(need.min_bytes) can be expected to succeed, or with the error of the
-  // attempt to make one, or to start the thread that makes it. Each call is a new attempt.
+  // attempt to make one, or to start the thread that makes it. Each call is, or joins, an attempt.
   absl::Status Await(const Need& need) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // True if Offer would take a segment.

@@ -95,5 +95,21 @@ TEST(WalWitnessTest, RecordsThatATruncationWrote) {
                              [](uint64_t n) { return TestRecord(n); });
 }
 
+// The tail is in the next segment, or nowhere, when they are written.
+TEST(WalWitnessTest, RecordsInFrontOfARotationThatWasCutOff) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  for (uint64_t n = 0; n + 1 < kGroups; ++n) {
+    AppendRecords(wal.get(), n, n + 1);
+    ASSERT_OK(wal->Flush());
+  }
+  AppendRecords(wal.get(), kGroups - 1, kGroups);
+  env.AddRule({.matches = [](FileOp op, std::string_view) { return op == FileOp::kRename; }});
+  ASSERT_OK(wal->Rotate().status());
+  EXPECT_FALSE(wal->Flush().ok());
+  ExpectLastGroupAloneIsLost(WithoutBuffer(env.FullImage()), SmallLog(&env),
+                             [](uint64_t n) { return TestRecord(n); });
+}
+
 }  // namespace
 }  // namespace emdb
