@@ -158,6 +158,7 @@ absl::Status Checkpointer::CheckpointOldest() {
     frozen_--;
     done_.SignalAll();
   }
+  was_merged_ = true;
   merged_seq_ = end_seq;
   // So that the memory of the memtable is there for the next one.
   parts_.states->WaitForReaders();
@@ -215,11 +216,11 @@ absl::Status Checkpointer::Merge(const Memtable& table) {
 void Checkpointer::Record(const absl::Status& result) {
   MutexLock lock(&mutex_);
   is_attempting_ = false;
-  const bool was_merged = checkpoint_seq_ != merged_seq_;
+  const bool was_merged = std::exchange(was_merged_, false);
+  is_untidy_ = is_untidy_ || was_merged;
   checkpoint_seq_ = merged_seq_;
   if (result.ok()) {
     pause_ = kFirstPause;
-    is_untidy_ = true;
   } else {
     parts_.statistics->checkpoint_failures.Add();
     failures_++;

@@ -141,6 +141,7 @@ class Checkpointer {
   std::atomic<double> progress_{0};
 
   uint64_t merged_seq_ = 0;  // of the thread: in the page store
+  bool was_merged_ = false;  // of the thread: the attempt under way came so far
   uint64_t quiet_seq_ = 0;   // of the thread: the log's end when it was last quiet
   std::thread thread_;
 };

@@ -114,7 +114,9 @@ class Db {
   // it can be written, and with little memory. `source` hands them out with keys strictly ascending
   // (else InvalidArgument that names both keys); they join what is there and replace what has the
   // same key. On OK all are durable and visible, to reads that begin later. On an error, also one
-  // of `source`, which is returned, and after a crash before that, nothing has changed.
+  // of `source`, which is returned, nothing has changed; but if the disk fails with the last
+  // writes, or in a crash before this returns, either all or nothing of it is there at the next
+  // open.
   //
   // Begins with a Checkpoint. Writes may go on, and readers see them at once. Where one writes a
   // key that is loaded it counts as the later of the two, unless another checkpoint took it in

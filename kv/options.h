@@ -34,7 +34,8 @@ struct Options {
   //
   // Opening may take more for a time: all that the log holds behind the checkpoint is in memory
   // until the log is known to be whole, as much as the process that wrote it had in its memtables,
-  // whatever is set here. What is too much then goes to the page store; a read-only open keeps it.
+  // whatever is set here. What is too much then goes to the page store; a read-only open keeps it,
+  // and so does one that cannot move it.
   size_t memtable_size = size_t{64} << 20;
   // Bytes of pages kept in memory. 1 MiB to 1 TiB.
   size_t cache_size = size_t{256} << 20;

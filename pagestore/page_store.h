@@ -163,7 +163,8 @@ class PageStore {
   // on from next_seq, a disk that loses the write of the newest header is found out by it; here the
   // header in the other slot would pass for the newest, and the changes be gone. So a Load that
   // changes something makes two generations with the same contents, which takes one header and one
-  // sync more, and returns when both slots lead to them.
+  // sync more, and returns when both slots lead to them. An error with the second one poisons the
+  // store, and the next open finds the changes.
   absl::Status Load(ChangeSource* changes);
 
   // Makes durable what Open found: the process that wrote it may have ended before it was.
