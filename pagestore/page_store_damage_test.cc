@@ -222,9 +222,27 @@ TEST_P(PageStoreDamageTest, ADestroyedHeaderSlotIsReportedWhicheverItIs) {
   for (const char fill : {'\x5a', '\0'}) {
     for (uint64_t offset = 0; offset < 2 * kPageSize; offset += kPageSize) {
       ASSERT_TRUE(file_->WriteAt(offset, std::string(kPageSize, fill)).ok());
-      EXPECT_FALSE(Reopen().ok()) << "slot at " << offset << " filled with " << int{fill};
+      const absl::Status status = Reopen().status();
+      EXPECT_TRUE(absl::IsDataLoss(status)) << "filled with " << int{fill} << ": " << status;
+      const std::string where = "at offset " + std::to_string(offset) + ": ";
+      EXPECT_NE(status.message().find(where), absl::string_view::npos) << status;
+      EXPECT_NE(status.message().find("no copy of the store header is whole"),
+                absl::string_view::npos)
+          << status;
       ASSERT_TRUE(file_->WriteAt(offset, std::string_view(bytes_).substr(offset, kPageSize)).ok());
     }
+  }
+}
+
+TEST_P(PageStoreDamageTest, AHeaderInTheOtherSlotIsReportedAsThat) {
+  for (uint64_t from = 0; from < 2; ++from) {
+    const uint64_t to = (1 - from) * kPageSize;
+    ASSERT_TRUE(
+        file_->WriteAt(to, std::string_view(bytes_).substr(from * kPageSize, kPageSize)).ok());
+    const absl::Status status = Reopen().status();
+    EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+    EXPECT_NE(status.message().find("it is the other slot's"), absl::string_view::npos) << status;
+    ASSERT_TRUE(file_->WriteAt(to, std::string_view(bytes_).substr(to, kPageSize)).ok());
   }
 }
 
