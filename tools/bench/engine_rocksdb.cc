@@ -173,8 +173,7 @@ absl::StatusOr<std::unique_ptr<Engine>> OpenTuned(const EngineOptions& options) 
   tuned.level_compaction_dynamic_level_bytes = true;
   tuned.compression = rocksdb::kNoCompression;  // the values are random
   tuned.bytes_per_sync = uint64_t{1} << 20;
-  // Log files are overwritten, so that a sync writes no metadata.
-  tuned.recycle_log_file_num = 4;
+  // Not recycle_log_file_num: RocksDB sets it to 0 under its way of recovery, kPointInTimeRecovery.
   tuned.memtable_whole_key_filtering = true;
   tuned.memtable_prefix_bloom_size_ratio = 0.02;
 
@@ -211,7 +210,7 @@ EngineInfo RocksDbTunedInfo() {
   info.name = "rocksdb";
   info.setup =
       "tuned: block cache and memtable as given, bloom filters of 10 bits a key and in the "
-      "memtable, hash index in blocks, no compression, dynamic levels, recycled logs";
+      "memtable, hash index in blocks, no compression, dynamic levels";
   info.open = OpenTuned;
   return info;
 }

@@ -52,7 +52,6 @@ void Measurement::Extend(const Measurement& more) {
   seconds += more.seconds;
   cpu_seconds += more.cpu_seconds;
   syncs += more.syncs;
-  bytes_written += more.bytes_written;
   bytes_read += more.bytes_read;
   value = static_cast<double>(operations) / seconds;
 }
@@ -70,7 +69,6 @@ JsonValue Measurement::ToJson() const {
   json.Add("seconds", seconds);
   json.Add("cpu_seconds", cpu_seconds);
   json.Add("syncs", static_cast<double>(syncs));
-  json.Add("bytes_written", static_cast<double>(bytes_written));
   json.Add("bytes_read", static_cast<double>(bytes_read));
   json.Add("minor_faults", static_cast<double>(minor_faults));
   json.Add("major_faults", static_cast<double>(major_faults));
@@ -101,7 +99,6 @@ Measurement Measurement::FromJson(const JsonValue& json) {
   result.seconds = json["seconds"].AsNumber();
   result.cpu_seconds = json["cpu_seconds"].AsNumber();
   result.syncs = json["syncs"].AsInteger();
-  result.bytes_written = json["bytes_written"].AsInteger();
   result.bytes_read = json["bytes_read"].AsInteger();
   result.minor_faults = json["minor_faults"].AsInteger();
   result.major_faults = json["major_faults"].AsInteger();

@@ -41,8 +41,7 @@ struct Measurement {
   double seconds = 0;
   double cpu_seconds = 0;
   uint64_t syncs = 0;
-  uint64_t bytes_written = 0;  // to the block layer, by the kernel's account of this process
-  uint64_t bytes_read = 0;
+  uint64_t bytes_read = 0;    // from the block layer, by the kernel's account of this process
   uint64_t minor_faults = 0;  // page faults; of whole processes only
   uint64_t major_faults = 0;
   // The disk by itself, beside durable phases: median of a 128-byte pwrite and fdatasync.

@@ -85,7 +85,6 @@ Measurement Summarize(const PhaseOptions& options, const std::deque<Worker>& wor
   result.series = MergeSeries(workers);
   result.cpu_seconds = used.cpu_seconds;
   result.syncs = used.syncs;
-  result.bytes_written = used.bytes_written;
   result.bytes_read = used.bytes_read;
   return result;
 }

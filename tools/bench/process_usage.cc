@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,6 +12,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "absl/strings/str_cat.h"
 #include "storage/status.h"
 #include "tools/bench/sync_counter.h"
 
@@ -47,7 +49,6 @@ double Seconds(const timeval& time) {
 ProcessUsage ProcessUsage::operator-(const ProcessUsage& before) const {
   return {.cpu_seconds = cpu_seconds - before.cpu_seconds,
           .syncs = syncs - before.syncs,
-          .bytes_written = bytes_written - before.bytes_written,
           .bytes_read = bytes_read - before.bytes_read};
 }
 
@@ -56,8 +57,23 @@ ProcessUsage ReadProcessUsage() {
   getrusage(RUSAGE_SELF, &usage);
   return {.cpu_seconds = Seconds(usage.ru_utime) + Seconds(usage.ru_stime),
           .syncs = CountSyncs(),
-          .bytes_written = ReadNumber("/proc/self/io", "write_bytes:"),
           .bytes_read = ReadNumber("/proc/self/io", "read_bytes:")};
+}
+
+absl::StatusOr<uint64_t> DeviceBytesWritten(const std::string& directory) {
+  struct stat info {};
+  if (stat(directory.c_str(), &info) != 0) return IoError(errno, "look at", directory);
+  const std::string path =
+      absl::StrCat("/sys/dev/block/", major(info.st_dev), ":", minor(info.st_dev), "/stat");
+  // Reads, merged reads, sectors read, time; then the same of writes.
+  constexpr int kField = 7;
+  constexpr uint64_t kSectorBytes = 512;
+  std::ifstream file(path);
+  uint64_t number = 0;
+  for (int i = 0; i < kField; ++i) file >> number;
+  if (file) return number * kSectorBytes;
+  return absl::NotFoundError(
+      absl::StrCat("no device counts what is written to ", directory, ": no ", path));
 }
 
 int CountBusyThreads() {

@@ -63,7 +63,7 @@ Profile Standard() {
                       {"ycsb", 3, half},
                       {"queue", 3, half},
                       {"recovery-64", 3, {.scale = 1, .phase_seconds = 0.5}},
-                      {"bigger", 1, {.scale = 0.5, .phase_seconds = 1}},
+                      {"bigger", 1, {.scale = 0.5, .phase_seconds = 2}},
                       {"steady", 1, {.scale = 1, .phase_seconds = 0.025}},
                       {"steady-writes", 1, {.scale = 1, .phase_seconds = 0.025}}},
           .engines = {},

@@ -40,7 +40,13 @@ constexpr std::array kHeadlines = std::to_array<Headline>({
     {"recovery-64", "open after SIGKILL", "recovery of a 64 MiB log"},
     {"bigger", "random reads", "cold reads, 4 times the memory"},
     {"bigger", "random writes, settled", "random writes, 4 times the memory"},
+    {"bigger", "random reads after writes", "cold reads after these"},
+    {"bigger", "bytes written per byte", "bytes written per byte, the same"},
+    {"bigger", "size on disk", "size on disk, the same"},
+    {"db_bench-1000", "fillseq, settled", "1,000 bytes in order, settled"},
+    {"recovery-64", "open after a close", "open after a close"},
     {"redb", "size after writes", "size on disk"},
+    {"redb", "peak memory", "peak memory"},
 });
 
 constexpr std::string_view kSummaryStyle =
