@@ -1,5 +1,7 @@
 #include "tools/cli/cli.h"
 
+#include <atomic>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -8,9 +10,11 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "kv/db.h"
+#include "storage/forwarding_env.h"
 #include "storage/posix_env.h"
 #include "storage/status.h"
 #include "tools/cli/cli_fixture.h"
+#include "tools/cli/testing.h"
 
 namespace emdb::cli {
 namespace {
@@ -274,6 +278,34 @@ TEST_F(CliTest, VerifyReportsTheLogOfAnotherStore) {
   EXPECT_EQ(outcome.code, ExitCode::kCorruption) << outcome.err;
   EXPECT_THAT(outcome.err, HasSubstr("belongs to store "));
   EXPECT_THAT(outcome.out, StartsWith("pages: ok, "));
+}
+
+// A second goes by whenever it is asked for the time.
+class HurriedEnv : public ForwardingEnv {
+ public:
+  using ForwardingEnv::ForwardingEnv;
+  uint64_t NowNanos() override { return nanos_ += 1'000'000'000; }
+
+ private:
+  std::atomic<uint64_t> nanos_ = 0;
+};
+
+TEST_F(CliTest, VerifyErasesItsBarBeforeTheResult) {
+  std::string records;
+  for (int i = 1000; i < 4000; ++i)
+    absl::StrAppend(&records, i, "\t", std::string(1000, 'v'), "\n");
+  Out({"load", "STORE", "--quiet"}, records);
+  Out({"checkpoint", "STORE"});
+  for (const char* command : {"verify", "shell"}) {
+    HurriedEnv env(PosixEnv());
+    TestConsole console(&env, "verify\n");
+    console.console()->err_is_terminal = true;
+    console.console()->out = console.console()->err;
+    const std::vector<std::string> words = {command, store()};
+    EXPECT_EQ(RunEmdb(words, *console.console()), ExitCode::kOk) << console.err();
+    EXPECT_THAT(console.err(), HasSubstr("[#"));
+    EXPECT_THAT(console.err(), HasSubstr("\r\x1b[Kpages: ok")) << command;
+  }
 }
 
 TEST_F(CliTest, SalvageCopiesAWholeStore) {

@@ -56,17 +56,26 @@ absl::Status BothOf(const absl::Status& first, const absl::Status& second) {
   return absl::Status(code, absl::StrCat(first.message(), "\nand ", second.message()));
 }
 
-absl::Status RunVerify(const CommandContext& context) {
+// Returns what `verify` does. The progress bar that it gets is erased by then, so that no result
+// stands behind it on its line.
+template <typename Verify>
+auto WithProgress(const CommandContext& context, const Verify& verify) {
   const auto quiet = context.arguments.IsOn("quiet");
   Progress progress(&context.console, {.label = "verify", .unit = "pages", .quiet = quiet});
-  const auto show = [&progress](uint64_t done, uint64_t total) { progress.Update(done, total); };
+  return verify([&progress](uint64_t done, uint64_t total) { progress.Update(done, total); });
+}
+
+absl::Status RunVerify(const CommandContext& context) {
   if (context.in_shell) {
     EMDB_ASSIGN_OR_RETURN(Db* const db, context.store.Open());
-    EMDB_RETURN_IF_ERROR(db->Verify(show));
+    EMDB_RETURN_IF_ERROR(
+        WithProgress(context, [db](const auto& progress) { return db->Verify(progress); }));
     return context.console.Write(PagesVerified(db->GetStats().page_store));
   }
   EMDB_ASSIGN_OR_RETURN(const VerifyReport report,
-                        VerifyStore(context.console.env, context.store_path, show));
+                        WithProgress(context, [&context](const auto& progress) {
+                          return VerifyStore(context.console.env, context.store_path, progress);
+                        }));
   if (report.pages_status.ok()) {
     EMDB_RETURN_IF_ERROR(context.console.Write(PagesVerified(report.pages)));
   }
