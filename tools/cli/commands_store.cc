@@ -123,7 +123,11 @@ std::vector<Command> StoreCommands() {
           "Every page: checksum, identity, order of keys, reachable once or free. Every log "
           "record: "
           "checksum, sequence, contents. And that store and log belong together. Prints a line for "
-          "each of the two that is sound. Changes nothing. Exit code 4 if anything is wrong.",
+          "each of the two that is sound. Changes nothing. Exit code 4 if anything is wrong. In "
+          "the "
+          "shell, which has the store open, it makes a checkpoint first, then checks the pages "
+          "only "
+          "and prints their line.",
       .options = {{.name = "quiet", .help = "no progress on stderr"}},
       .examples = {"emdb verify app.emdb"}};
   const Syntax checkpoint = {.name = "checkpoint",
