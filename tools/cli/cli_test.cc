@@ -160,7 +160,19 @@ TEST_F(CliTest, LoadReadsAFile) {
   LoadFruit();
   EXPECT_EQ(Run({"load", "STORE", "/nonexistent"}).code, ExitCode::kFailed);
   EXPECT_EQ(Run({"load", "STORE", "--batch=0"}, "").code, ExitCode::kUsage);
-  EXPECT_EQ(Run({"load", "STORE", "/dev/null"}).code, ExitCode::kOk);
+}
+
+TEST_F(CliTest, EmptyInputIsLoadedOnlyAsANamedFormat) {
+  const Outcome outcome = Run({"load", "STORE"}, "");
+  EXPECT_EQ(outcome.code, ExitCode::kUsage);
+  EXPECT_THAT(outcome.err, HasSubstr("standard input is empty"));
+  EXPECT_THAT(outcome.err, HasSubstr("--format=tsv"));
+  EXPECT_THAT(Run({"load", "STORE", "/dev/null"}).err, HasSubstr("/dev/null is empty"));
+  EXPECT_EQ(Run({"load", "STORE", "--format=mdb_dump"}, "").code, ExitCode::kUsage);
+  EXPECT_FALSE(*PosixEnv()->Exists(store()));
+  EXPECT_FALSE(*PosixEnv()->Exists(Wal::PathFor(store())));
+  EXPECT_EQ(Run({"load", "STORE", "--format=tsv"}, "").code, ExitCode::kOk);
+  EXPECT_EQ(Out({"count", "STORE"}), "0\n");
 }
 
 TEST_F(CliTest, StatsAreForPeopleAndPrograms) {

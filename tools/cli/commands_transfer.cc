@@ -49,8 +49,13 @@ absl::StatusOr<std::unique_ptr<RecordReader>> MakeReader(const Arguments& argume
   std::string format = arguments.Text("format");
   if (format == "auto") {
     EMDB_ASSIGN_OR_RETURN(const bool found, lines->Next());
-    if (found) lines->PutBack();
-    format = found && MdbDumpReader::IsFirstLine(lines->line()) ? "mdb_dump" : "tsv";
+    // What a program that failed has written into a pipe.
+    if (!found) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          lines->name(), " is empty, expected records; --format=tsv takes it as none"));
+    }
+    lines->PutBack();
+    format = MdbDumpReader::IsFirstLine(lines->line()) ? "mdb_dump" : "tsv";
   }
   if (format == "mdb_dump") return std::make_unique<MdbDumpReader>(lines);
   return std::make_unique<TabSeparatedReader>(lines, RecordFormatFrom(arguments, /*both=*/false));
@@ -176,19 +181,20 @@ Syntax LoadSyntax() {
       .positionals = {{.name = "FILE",
                        .help = "what to read; standard input if it is - or missing",
                        .count = Positional::Count::kOptional}},
-      .options = {{.name = "format",
-                   .kind = Option::Kind::kChoice,
-                   .default_value = "auto",
-                   .choices = {"auto", "mdb_dump", "tsv"},
-                   .help = "mdb_dump is what `emdb dump`, mdb_dump and db_dump write; tsv a key, a "
-                           "tab and a value a line; auto looks at the first line"},
-                  {.name = "batch",
-                   .kind = Option::Kind::kNumber,
-                   .value_name = "N",
-                   .default_value = "1000",
-                   .help = "records that are written as one: all or none after a crash"},
-                  {.name = "sync",
-                   .help = "wait for each batch to be durable, not only for the last"}},
+      .options =
+          {{.name = "format",
+            .kind = Option::Kind::kChoice,
+            .default_value = "auto",
+            .choices = {"auto", "mdb_dump", "tsv"},
+            .help =
+                "mdb_dump is what `emdb dump`, mdb_dump and db_dump write; tsv a key, a "
+                "tab and a value a line; auto looks at the first line, and takes no empty input"},
+           {.name = "batch",
+            .kind = Option::Kind::kNumber,
+            .value_name = "N",
+            .default_value = "1000",
+            .help = "records that are written as one: all or none after a crash"},
+           {.name = "sync", .help = "wait for each batch to be durable, not only for the last"}},
       .examples = {"mdb_dump -n other.mdb | emdb load app.emdb", "emdb load app.emdb users.tsv"}};
   for (Option& option : FormatOptions(/*both=*/false)) {
     option.help += " in tsv";

@@ -30,6 +30,7 @@ class LineReader {
   // The next Next returns the same line again. At most once a line.
   void PutBack() { put_back_ = true; }
 
+  const std::string& name() const { return name_; }
   // Of the last line, from 1.
   uint64_t line_number() const { return line_number_; }
   // Read so far.
