@@ -7,9 +7,11 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "kv/salvage.h"
+#include "storage/env.h"
 #include "storage/status.h"
 #include "tools/cli/command.h"
 #include "tools/cli/progress.h"
+#include "wal/wal.h"
 
 namespace emdb::cli {
 namespace {
@@ -33,10 +35,22 @@ std::string DescribeReport(const SalvageReport& report) {
   return text;
 }
 
+absl::StatusOr<bool> StoreOrLogExists(Env* env, const std::string& path) {
+  EMDB_ASSIGN_OR_RETURN(const bool store_exists, env->Exists(path));
+  return store_exists ? true : env->Exists(Wal::PathFor(path));
+}
+
 absl::Status RunSalvage(const CommandContext& context) {
   const std::string& destination = context.words[0];
-  const absl::StatusOr<SalvageReport> report =
-      Salvage(context.console.env, context.store_path, destination);
+  Env* const env = context.console.env;
+  EMDB_ASSIGN_OR_RETURN(const bool was_there, StoreOrLogExists(env, destination));
+  const absl::StatusOr<SalvageReport> report = Salvage(env, context.store_path, destination);
+  if (!report.ok() && !was_there && StoreOrLogExists(env, destination).value_or(true)) {
+    return absl::Status(
+        report.status().code(),
+        absl::StrCat(report.status().message(), "\n", destination,
+                     " is incomplete: remove it and its log, ", Wal::PathFor(destination), "*"));
+  }
   EMDB_RETURN_IF_ERROR(report.status());
   EMDB_RETURN_IF_ERROR(context.console.Write(DescribeReport(*report)));
   if (report->lost.empty()) return absl::OkStatus();
@@ -56,7 +70,9 @@ std::vector<Command> SalvageCommands() {
           "it finds, verifies it, and prints one line for each piece that is lost: file, offset, "
           "and which keys or log records stood there. Keys of these pieces may be missing in DEST, "
           "have an older value, or be back although they were deleted. Never writes to STORE. Exit "
-          "code 0 if all is there, 5 if some is lost, 4 if nothing can be read.",
+          "code 0 if all is there, 5 if some is lost, 4 if nothing can be read. After an error "
+          "midway "
+          "DEST is incomplete, and to be removed with its log.",
       .positionals = {{.name = "DEST",
                        .help = "the store to make; neither it nor its log may exist"}},
       .examples = {"emdb salvage damaged.emdb rescued.emdb"}};

@@ -87,6 +87,26 @@ TEST(FileErrorTest, AMissingFileIsNoMissingKeyToAnyCommand) {
   }
 }
 
+TEST(FileErrorTest, ASalvageThatFailsMidwaySaysWhatToRemove) {
+  FaultEnv env(DiskWithFruit());
+  env.AddRule({.matches =
+                   [](FileOp op, std::string_view path) {
+                     return op == FileOp::kWrite && path == "dir/copy.emdb";
+                   },
+               .skip = 1,
+               .error_number = EIO});
+  const auto salvage = [&env] {
+    TestConsole console(&env);
+    EXPECT_EQ(
+        RunEmdb(std::vector<std::string>{"salvage", kStore, "dir/copy.emdb"}, *console.console()),
+        ExitCode::kFailed);
+    return console.err();
+  };
+  EXPECT_THAT(salvage(), HasSubstr("dir/copy.emdb is incomplete: remove it and its log, "
+                                   "dir/copy.emdb.v4.wal*"));
+  EXPECT_THAT(salvage(), Not(HasSubstr("incomplete"))) << "it was there before";
+}
+
 TEST(FileErrorTest, AScriptEndsWhereAFileIsMissing) {
   FaultEnv env(DiskWithFruit());
   env.AddRule(
