@@ -21,7 +21,8 @@ enum class ExitCode : int {
 };
 
 // NotFound is kNotFound: a missing file is FailedPrecondition here (command.h). Cancelled is
-// kPipeClosed, Aborted kSomeLost: nothing else in emdb makes these.
+// kPipeClosed, Aborted kSomeLost: no command gets these from elsewhere. (Cancelled is also what
+// Wal::Truncate makes of appends that wait; no command calls it.)
 ExitCode ExitCodeFor(const absl::Status& status);
 
 // One line a code, for the help.
