@@ -48,22 +48,23 @@ std::string FirstLine(const std::string& path) {
   return line;
 }
 
-// The file system that holds `directory`: device, type and options, by device number.
+// The type of the file system that holds `directory`, by device number. Not its device and options,
+// which are of one host's set-up.
 std::string DescribeFileSystem(const std::string& directory) {
   struct stat info {};
   if (stat(directory.c_str(), &info) != 0) return "";
   const std::string device = absl::StrCat(major(info.st_dev), ":", minor(info.st_dev));
   std::ifstream mounts("/proc/self/mountinfo");
-  std::string description;
+  std::string type;
   for (std::string line; std::getline(mounts, line);) {
     // ID parent major:minor root mount-point options ... - type source options
     const std::vector<std::string> halves = absl::StrSplit(line, absl::MaxSplits(" - ", 1));
     const std::vector<std::string> front = absl::StrSplit(halves[0], ' ');
     if (halves.size() < 2 || front.size() < 6 || front[2] != device) continue;
     const std::vector<std::string> back = absl::StrSplit(halves[1], ' ');
-    if (back.size() >= 3) description = absl::StrCat(back[0], " on ", back[1], " (", back[2], ")");
+    type = back[0];
   }
-  return description;
+  return type;
 }
 
 std::string DescribeDisk(const std::string& directory) {
@@ -76,8 +77,16 @@ std::string DescribeDisk(const std::string& directory) {
   if (cache.empty()) return "";
   const std::string model = FirstLine(queue + "/device/model");
   const bool has_fua = FirstLine(queue + "/queue/fua") == "1";
+  // Engines that map their files read that much around what they ask for.
+  const std::string read_ahead = FirstLine(queue + "/queue/read_ahead_kb");
   return absl::StrCat(model.empty() ? "" : model + ", ", cache, " cache, ",
-                      has_fua ? "FUA" : "no FUA");
+                      has_fua ? "FUA" : "no FUA",
+                      read_ahead.empty() ? "" : ", read-ahead of " + read_ahead + " KiB");
+}
+
+// "6.18.44" of "6.18.44-amd64": what follows names a build.
+std::string VersionNumber(std::string_view release) {
+  return std::string(release.substr(0, release.find_first_not_of("0123456789.")));
 }
 
 }  // namespace
@@ -105,7 +114,9 @@ std::vector<std::pair<std::string, std::string>> DescribeMachine(const std::stri
                                      static_cast<double>(probe->p99_ns) / 1e3));
   }
   utsname system{};
-  if (uname(&system) == 0) add("kernel", absl::StrCat(system.sysname, " ", system.release));
+  if (uname(&system) == 0) {
+    add("kernel", absl::StrCat(system.sysname, " ", VersionNumber(system.release)));
+  }
   add("system", FindField("/etc/os-release", "PRETTY_NAME"));
   add("compiler", absl::StrCat(kCompiler, " ", __VERSION__, ", assertions ", kAssertions));
   return lines;
