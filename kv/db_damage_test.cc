@@ -207,22 +207,13 @@ size_t OldestAllowed(const Subject& subject, const Damage& damage) {
   return state;
 }
 
-// Whether damage may be reported as this: DataLoss, or one of the exceptions.
-bool IsOfDamage(const absl::Status& error) {
-  if (absl::IsDataLoss(error)) return true;
-  if (!absl::IsFailedPrecondition(error)) return false;
-  // Both copies of the first header begin with something else: the file is more likely another one
-  // than a store that was damaged so, and the error says that.
-  return error.message().find("is not an emdb store") != absl::string_view::npos;
-}
-
 std::string CheckError(const absl::Status& error, const char* when) {
   if (error.ok()) return "";
   const std::string text = error.ToString();
   if (text.find(kStorePath) == std::string::npos) {
     return std::string("the error when ") + when + " names no file: " + text;
   }
-  if (IsOfDamage(error)) return "";
+  if (absl::IsDataLoss(error)) return "";
   return std::string("the error when ") + when + " is not one of damage: " + text;
 }
 

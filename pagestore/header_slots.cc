@@ -94,11 +94,11 @@ absl::StatusOr<Slot> ReadSlot(const File& file, PageId id, uint64_t offset) {
   return DecodeSlot(id, buffer.data());
 }
 
-// The page size by the first slot or, if that is all zeros, by where the second one is found; 0 if
-// there is neither.
+// The page size by the first slot or, if no copy of that is whole, by where the second one is
+// found; 0 if there is neither, or the first is of another version.
 absl::StatusOr<uint32_t> FindPageSize(const File& file, const Slot& first) {
   if (first.newest) return first.newest->page_size;
-  if (!absl::IsNotFound(first.status)) return 0;
+  if (absl::IsFailedPrecondition(first.status)) return 0;
   for (uint32_t size = kMinPageSize; size <= kMaxPageSize; size *= 2) {
     EMDB_ASSIGN_OR_RETURN(const Slot second, ReadSlot(file, 1, size));
     if (second.newest && second.newest->page_size == size) return size;
@@ -155,7 +155,9 @@ absl::StatusOr<FoundHeader> ReadNewestHeader(const File& file) {
   StoreHeader newest = first.newest ? *first.newest : *second.newest;
   StoreHeader older = second.newest ? *second.newest : newest;
   if (older.generation > newest.generation) std::swap(newest, older);
-  if (newest.generation <= kFirstGeneration && size <= uint64_t{kHeaderSlots} * page_size) {
+  const bool may_be_unmade = first.newest || absl::IsNotFound(first.status);
+  if (may_be_unmade && newest.generation <= kFirstGeneration &&
+      size <= uint64_t{kHeaderSlots} * page_size) {
     newest.generation = kFirstGeneration;
     return FoundHeader{newest, older.next_seq};
   }
