@@ -106,10 +106,6 @@ class DbImpl {
     const ReadState* state = nullptr;
     uint64_t seq = 0;
   };
-  struct HeldReadPoint {
-    std::shared_ptr<const ReadState> state;
-    uint64_t seq = 0;
-  };
 
   explicit DbImpl(Parts parts);
   // Starts the threads. On an error all is closed again.
@@ -136,8 +132,8 @@ class DbImpl {
   // not of this Db.
   absl::Status FindReadPoint(const ReadOptions& options, ReadPoint* point) const;
   absl::Status CheckSnapshot(const Snapshot& snapshot) const;
-  // The newest state. For calls that the gate has let in.
-  HeldReadPoint HoldNewest() const;
+  // The same for longer than a guard: with the end of what the state shows.
+  absl::Status FindReadPointToHold(const ReadOptions& options, ReadPoint* point) const;
 
   absl::Status CheckpointEverything();
   // A batch of nothing, if there was none before.

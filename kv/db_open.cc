@@ -148,7 +148,7 @@ absl::Status DbImpl::CloseParts() {
   pool_.reset();
   result.Update(log_.Close());
   // An iterator may be in the middle of reading the file, so the last one closes it; everything in
-  // it is durable. There will be no more of them, since they come in through the gate.
+  // it is durable. There will be no more of them, since there is no state any more.
   if (life_->store_pins() == 0) result.Update(store_->Close());
   store_.reset();
   lock_.reset();

@@ -92,14 +92,12 @@ absl::Status DbImpl::FindReadPoint(const ReadOptions& options, ReadPoint* point)
   return absl::OkStatus();
 }
 
-DbImpl::HeldReadPoint DbImpl::HoldNewest() const {
-  HeldReadPoint held;
-  held.state = states_.Acquire();
+absl::Status DbImpl::FindReadPointToHold(const ReadOptions& options, ReadPoint* point) const {
+  if (absl::Status s = FindReadPoint(options, point); !s.ok()) return s;
   // A memtable that was frozen since holds nothing behind its end, which is then what is shown. In
   // this order: an end that is read first may be none yet, and the seq one behind it.
-  held.seq = queue_.visible_seq();
-  held.seq = std::min(held.seq, held.state->active->end_seq());
-  return held;
+  point->seq = std::min(point->seq, point->state->active->end_seq());
+  return absl::OkStatus();
 }
 
 template <typename Value>
@@ -157,34 +155,30 @@ std::vector<absl::Status> DbImpl::MultiGet(absl::Span<const std::string_view> ke
 }
 
 std::unique_ptr<Iterator> DbImpl::NewIterator(const ReadOptions& options) {
-  const CallGate::Pass pass(&gate_);
-  if (!pass) return std::make_unique<FailedIterator>(Closed());
-  HeldReadPoint held;
-  if (options.snapshot == nullptr) {
-    held = HoldNewest();
-  } else if (absl::Status s = CheckSnapshot(*options.snapshot); !s.ok()) {
+  // Close takes the states away, waits for the guards, and only then looks who has pinned the store.
+  EpochGuard guard(states_.epoch());
+  ReadPoint point;
+  if (absl::Status s = FindReadPointToHold(options, &point); !s.ok()) {
     return std::make_unique<FailedIterator>(std::move(s));
-  } else {
-    held = {options.snapshot->state_, options.snapshot->seq_};
   }
   Statistics::Shard& shard = statistics_.shard();
   shard.Count(&shard.iterators);
   MergingIterator::Bounds bounds{std::string(options.lower_bound),
                                  std::string(options.upper_bound)};
-  return std::make_unique<DbIterator>(life_, store_, std::move(held.state), held.seq,
+  return std::make_unique<DbIterator>(life_, store_, point.state->shared_from_this(), point.seq,
                                       std::move(bounds));
 }
 
 Snapshot DbImpl::GetSnapshot() {
-  const CallGate::Pass pass(&gate_);
+  EpochGuard guard(states_.epoch());
   Snapshot snapshot;
   snapshot.life_ = life_;
-  // One without a state says by whom it was refused: reads go on until Close has come to their end.
-  if (!pass) return snapshot;
-  HeldReadPoint held = HoldNewest();
-  auto pin = std::make_shared<DbPin>(life_, nullptr, std::move(held.state));
+  ReadPoint point;
+  // One without a state says by whom it was refused.
+  if (!FindReadPointToHold({}, &point).ok()) return snapshot;
+  auto pin = std::make_shared<DbPin>(life_, nullptr, point.state->shared_from_this());
   snapshot.state_ = std::shared_ptr<const ReadState>(pin, pin->state());
-  snapshot.seq_ = held.seq;
+  snapshot.seq_ = point.seq;
   return snapshot;
 }
 

@@ -68,8 +68,8 @@ void MergingIterator::Seek(std::string_view target) {
   status_ = absl::OkStatus();
   if (!bounds_.lower.empty() && target < bounds_.lower) target = bounds_.lower;
   direction_ = Direction::kForward;
-  target_.assign(target);
-  for (size_t i = 0; i <= tree_index(); ++i) SourceSeek(i, target_);
+  target_.Assign(target);
+  for (size_t i = 0; i <= tree_index(); ++i) SourceSeek(i, target_.view());
   FindNearest();
 }
 
@@ -93,8 +93,8 @@ void MergingIterator::SeekForPrev(std::string_view target) {
   if (!bounds_.upper.empty() && target >= bounds_.upper) return SeekToLast();
   status_ = absl::OkStatus();
   direction_ = Direction::kBackward;
-  target_.assign(target);
-  for (size_t i = 0; i <= tree_index(); ++i) SourceSeekForPrev(i, target_);
+  target_.Assign(target);
+  for (size_t i = 0; i <= tree_index(); ++i) SourceSeekForPrev(i, target_.view());
   FindNearest();
 }
 
@@ -117,17 +117,17 @@ void MergingIterator::Prev() {
 }
 
 void MergingIterator::TurnForward() {
-  target_.assign(key_);
+  target_.Assign(key_);
   direction_ = Direction::kForward;
-  for (size_t i = 0; i <= tree_index(); ++i) SourceSeek(i, target_);
-  StepFrom(target_);
+  for (size_t i = 0; i <= tree_index(); ++i) SourceSeek(i, target_.view());
+  StepFrom(target_.view());
 }
 
 void MergingIterator::TurnBackward() {
-  target_.assign(key_);
+  target_.Assign(key_);
   direction_ = Direction::kBackward;
-  for (size_t i = 0; i <= tree_index(); ++i) SourceSeekForPrev(i, target_);
-  StepFrom(target_);
+  for (size_t i = 0; i <= tree_index(); ++i) SourceSeekForPrev(i, target_.view());
+  StepFrom(target_.view());
 }
 
 void MergingIterator::StepFrom(std::string_view key) {

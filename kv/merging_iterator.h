@@ -13,14 +13,15 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "kv/deleted_runs.h"
 #include "kv/iterator.h"
 #include "kv/memtable_iterator.h"
 #include "kv/read_state.h"
 #include "pagestore/page_store.h"
+#include "storage/short_string.h"
 
 namespace emdb {
 
@@ -106,12 +107,12 @@ class MergingIterator final : public Iterator {
   const ReadState* const state_;
   const uint64_t seq_limit_;
   const Bounds bounds_;
-  std::vector<MemtableIterator> memtables_;  // those that are not empty
+  absl::InlinedVector<MemtableIterator, 2> memtables_;  // those that are not empty
   const std::unique_ptr<Cursor> tree_;
   bool tree_valid_ = false;
   std::string_view tree_key_;
   // Of the seek under way. A copy: the caller's may be a part of key(), whose source moves.
-  std::string target_;
+  ShortString target_;
 
   Direction direction_ = Direction::kForward;
   size_t current_ = kNone;

@@ -16,7 +16,9 @@ constexpr uint32_t kShortScanLeaves = 2;
 }  // namespace
 
 TreeCursor::TreeCursor(const Tree& tree)
-    : tree_(tree), read_ahead_(tree.file, kReadAheadBytes / tree.file->page_size()) {}
+    : tree_(tree),
+      path_(tree.height),
+      read_ahead_(tree.file, kReadAheadBytes / tree.file->page_size()) {}
 
 void TreeCursor::Reset() {
   valid_ = false;
@@ -62,15 +64,14 @@ absl::Status TreeCursor::EnterLeaf(PageRef ref, const char* page) {
   const LeafView leaf(page);
   leaf_count_ = leaf.count();
   prefix_size_ = leaf.prefix().size();
-  key_.assign(leaf.prefix());
+  key_.Assign(leaf.prefix());
   return absl::OkStatus();
 }
 
 void TreeCursor::SetPosition(uint32_t slot) {
   slot_ = slot;
   cell_ = LeafView(leaf_).cell(slot);
-  key_.resize(prefix_size_);
-  key_.append(cell_.suffix);
+  key_.ReplaceTail(prefix_size_, cell_.suffix);
   large_loaded_ = false;
   valid_ = true;
 }

@@ -9,12 +9,12 @@
 #ifndef EMDB_PAGESTORE_TREE_CURSOR_H_
 #define EMDB_PAGESTORE_TREE_CURSOR_H_
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "pagestore/cursor.h"
@@ -23,6 +23,7 @@
 #include "pagestore/page_format.h"
 #include "pagestore/read_ahead.h"
 #include "pagestore/tree.h"
+#include "storage/short_string.h"
 
 namespace emdb {
 
@@ -38,7 +39,7 @@ class TreeCursor : public Cursor {
   void SeekForPrev(std::string_view target) override;
   void Next() override;
   void Prev() override;
-  std::string_view key() const override { return key_; }
+  std::string_view key() const override { return key_.view(); }
   std::string_view value() override;
   absl::Status status() const override { return status_; }
 
@@ -70,7 +71,7 @@ class TreeCursor : public Cursor {
   void Fail(const absl::Status& status);
 
   const Tree tree_;
-  std::array<PathEntry, kMaxHeight> path_;  // [level] for levels 1 and up
+  absl::InlinedVector<PathEntry, 4> path_;  // [level] for levels 1 and up
   PagePin pin_;
   const char* leaf_ = nullptr;  // pin_'s page, or one of read_ahead_
   uint32_t leaf_count_ = 0;
@@ -80,7 +81,7 @@ class TreeCursor : public Cursor {
   // Leaves reached by moving that were not in the cache, since the last seek. Not only those in a
   // row: a long scan through a cache that has some of them reads ahead all the same.
   uint32_t missed_leaves_ = 0;
-  std::string key_;  // prefix of the leaf and suffix of the cell
+  ShortString key_;  // prefix of the leaf and suffix of the cell
   size_t prefix_size_ = 0;
   LeafView::Cell cell_;
   std::string large_value_;
