@@ -142,17 +142,20 @@ Checkpointer::Task Checkpointer::WaitForWork() {
 absl::Status Checkpointer::CheckpointOldest() {
   const FairMutexLock maintenance(&maintenance_mutex_);
   std::shared_ptr<const ReadState> state = parts_.states->Acquire();
-  const std::shared_ptr<Memtable> table = state->frozen.back();
+  std::shared_ptr<Memtable> table = state->frozen.back();
   state.reset();
   const uint64_t end_seq = table->end_seq();
   // Durable in the log first: a store must never be ahead of its log.
-  if (absl::Status s = parts_.log->Flush(); !s.ok()) return s;
+  if (absl::Status s = parts_.log->Flush(); !s.ok()) return LogError(s);
   parts_.queue->WaitUntilVisible(end_seq);
   if (absl::Status s = Merge(*table); !s.ok()) return s;
   parts_.states->Update([this](ReadState* next) {
     next->frozen.pop_back();
     next->tree = parts_.store->GetView();
   });
+  // So that the memory of the memtable is there for the next one, for which writers may be waiting.
+  table.reset();
+  parts_.states->WaitForReaders();
   {
     MutexLock lock(&mutex_);
     frozen_--;
@@ -160,9 +163,13 @@ absl::Status Checkpointer::CheckpointOldest() {
   }
   was_merged_ = true;
   merged_seq_ = end_seq;
-  // So that the memory of the memtable is there for the next one.
-  parts_.states->WaitForReaders();
-  return parts_.log->TruncateBefore(end_seq);
+  if (absl::Status s = parts_.log->TruncateBefore(end_seq); !s.ok()) return LogError(s);
+  return absl::OkStatus();
+}
+
+absl::Status Checkpointer::LogError(const absl::Status& error) {
+  log_goes_on_ = !parts_.log->failed();
+  return error;
 }
 
 void Checkpointer::TidyIfQuiet() {
@@ -181,8 +188,9 @@ void Checkpointer::TidyIfQuiet() {
   if (more.ok()) {
     is_untidy_ = is_untidy_ || *more;
   } else if (!absl::IsResourceExhausted(more.status())) {
-    // Without space the file stays as long as it is, which hinders nobody.
-    Break(more.status());
+    // The file stays as long as it is, which hinders nobody. If the store has failed the next
+    // checkpoint will hear of it, and damage is told of by whoever has to read it.
+    parts_.statistics->checkpoint_failures.Add();
   }
 }
 
@@ -217,6 +225,7 @@ void Checkpointer::Record(const absl::Status& result) {
   MutexLock lock(&mutex_);
   is_attempting_ = false;
   const bool was_merged = std::exchange(was_merged_, false);
+  const bool log_goes_on = std::exchange(log_goes_on_, false);
   is_untidy_ = is_untidy_ || was_merged;
   checkpoint_seq_ = merged_seq_;
   if (result.ok()) {
@@ -225,7 +234,7 @@ void Checkpointer::Record(const absl::Status& result) {
     parts_.statistics->checkpoint_failures.Add();
     failures_++;
     last_error_ = absl::Status(result.code(), absl::StrCat("checkpoint: ", result.message()));
-    if (absl::IsResourceExhausted(result)) {
+    if (absl::IsResourceExhausted(result) || log_goes_on) {
       // What could not be truncated is with the next checkpoint, which nothing keeps from
       // beginning.
       is_pausing_ = !was_merged;

@@ -5,15 +5,16 @@
 // memtable and with the new tree; drop the log below. A crash between any two steps is safe: redo
 // starts at the next_seq of the newest durable header.
 //
-// When there is no space, the memtable stays and the attempt is repeated after a pause of 100 ms,
-// which grows to 500 ms from one to the next; writes that need its room get the error meanwhile. So
-// they work again half a second after there is space, and the time of an attempt, without anyone
-// doing anything; RetryNow shortens that. Any other error is final: nothing more is checkpointed
-// and writes are refused, until the store is opened again and recovers from the log, which keeps
-// everything that is not in the page store.
+// When there is no space, or the log had an error after which it goes on, the memtable stays and
+// the attempt is repeated after a pause of 100 ms, which grows to 500 ms from one to the next;
+// writes that need its room get the error meanwhile. So they work again half a second after there
+// is space, and the time of an attempt, without anyone doing anything; RetryNow shortens that. Any
+// other error is final: nothing more is checkpointed and writes are refused, until the store is
+// opened again and recovers from the log, which keeps everything that is not in the page store.
 //
 // When nothing is written for a while after a checkpoint, a bulk load or compacting, the page
-// store's file is made shorter, step by step (PageStore::Tidy).
+// store's file is made shorter, step by step (PageStore::Tidy). An error of that is counted, and
+// ends it until the next checkpoint.
 //
 // Thread safe. Its mutex is held over no I/O.
 
@@ -65,7 +66,7 @@ class Checkpointer {
 
   // The current state has one more frozen memtable.
   void Schedule() ABSL_LOCKS_EXCLUDED(mutex_);
-  // Tries again at once what failed for lack of space, after the attempt that is under way.
+  // Tries again at once what is to be repeated, after the attempt that is under way.
   void RetryNow() ABSL_LOCKS_EXCLUDED(mutex_);
   // Waits until another memtable may be frozen. The error that keeps it from being so.
   absl::Status WaitForRoom() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -110,6 +111,8 @@ class Checkpointer {
   bool ReadNewestTree();
   absl::StatusOr<bool> TidyStep() ABSL_LOCKS_EXCLUDED(maintenance_mutex_);
   absl::Status CheckpointOldest() ABSL_LOCKS_EXCLUDED(mutex_, maintenance_mutex_);
+  // Notes whether the log goes on after its `error`, which it returns.
+  absl::Status LogError(const absl::Status& error);
   absl::Status Merge(const Memtable& table) ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintenance_mutex_);
   void Record(const absl::Status& result) ABSL_LOCKS_EXCLUDED(mutex_);
   // `cause` is final.
@@ -142,6 +145,8 @@ class Checkpointer {
 
   uint64_t merged_seq_ = 0;  // of the thread: in the page store
   bool was_merged_ = false;  // of the thread: the attempt under way came so far
+  // Of the thread: the attempt under way had an error of a log that goes on.
+  bool log_goes_on_ = false;
   uint64_t quiet_seq_ = 0;   // of the thread: the log's end when it was last quiet
   std::thread thread_;
 };

@@ -236,6 +236,45 @@ TEST_F(CheckpointerTest, ATruncationWithoutSpaceHoldsUpNoLaterWrite) {
   EXPECT_TRUE(IsInTree("later"));
 }
 
+// A failed write, other than a failed sync, does not end the log: nor does it end checkpoints.
+TEST_F(CheckpointerTest, AfterAnErrorOfALogThatGoesOnItTriesAgain) {
+  Write("key");
+  const uint64_t end = Freeze();
+  Write("behind");  // which the checkpoint will write
+  FaultRule rule;
+  rule.matches = [](FileOp op, std::string_view path) {
+    return op == FileOp::kWrite && path.starts_with("dir/store.wal");
+  };
+  env_.AddRule(std::move(rule));
+  Start();
+  const absl::Status failed = checkpointer_->WaitForCheckpoint(end);
+  EXPECT_EQ(failed.code(), absl::StatusCode::kUnavailable) << failed;
+  EXPECT_TRUE(checkpointer_->health().ok()) << checkpointer_->health();
+  EXPECT_FALSE(IsInTree("key"));
+  env_.ClearRules();
+  checkpointer_->RetryNow();
+  EXPECT_EQ(checkpointer_->WaitForRoom(), absl::OkStatus());
+  EXPECT_EQ(checkpointer_->WaitForCheckpoint(end), absl::OkStatus());
+  EXPECT_TRUE(IsInTree("key"));
+}
+
+TEST_F(CheckpointerTest, AFailedSyncOfTheLogIsFinal) {
+  Write("key");
+  const uint64_t end = Freeze();
+  Write("behind");  // which the checkpoint will write
+  FaultRule rule;
+  rule.matches = [](FileOp op, std::string_view path) {
+    return op == FileOp::kSyncData && path.starts_with("dir/store.wal");
+  };
+  env_.AddRule(std::move(rule));
+  Start();
+  EXPECT_FALSE(checkpointer_->WaitForCheckpoint(end).ok());
+  env_.ClearRules();
+  checkpointer_->RetryNow();
+  EXPECT_EQ(checkpointer_->health().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_FALSE(IsInTree("key"));
+}
+
 TEST_F(CheckpointerTest, AnyOtherErrorIsFinal) {
   Start();
   Write("key");
@@ -272,6 +311,27 @@ TEST_F(CheckpointerTest, RoomIsWaitedForWhileAMemtableIsFrozen) {
   go_on = true;
   waiter.join();
   EXPECT_TRUE(checkpointer_->WaitForCheckpoint(end).ok());
+}
+
+// Else a writer that waits takes memory for a third one.
+TEST_F(CheckpointerTest, WhenThereIsRoomTheMemoryOfTheMemtableIsThereToo) {
+  Write("key");
+  const uint64_t end = Freeze();
+  const std::weak_ptr<Memtable> frozen = states_.Acquire()->frozen.back();
+  std::atomic<bool> is_synced{false};
+  std::atomic<bool> has_room{false};
+  // The log is not cut before there is room.
+  env_.SetObserver([&](const FaultEnv::TraceEntry& entry) {
+    if (entry.op == FileOp::kSyncData && entry.path == "dir/store") is_synced = true;
+    const bool cuts = entry.op == FileOp::kRename || entry.op == FileOp::kRemove;
+    while (is_synced && cuts && !has_room) std::this_thread::yield();
+  });
+  Start();
+  EXPECT_EQ(checkpointer_->WaitForRoom(), absl::OkStatus());
+  EXPECT_TRUE(frozen.expired());
+  has_room = true;
+  EXPECT_EQ(checkpointer_->WaitForCheckpoint(end), absl::OkStatus());
+  env_.SetObserver(nullptr);
 }
 
 TEST_F(CheckpointerTest, ExclusiveWorkPublishesTheTreeItLeaves) {

@@ -170,6 +170,24 @@ TEST_F(DbFaultTest, ACheckpointWithoutSpaceIsTriedAgain) {
   EXPECT_EQ(Get("more0"), "=" + std::string(1000, 'v'));
 }
 
+// Making the file shorter when nothing is to be done is an extra that may fail.
+TEST_F(DbFaultTest, WritesGoOnWhenTheFileCannotBeMadeShorter) {
+  const std::string value(1000, 'v');
+  const auto key = [](int i) { return "key" + std::to_string(i); };
+  for (int i = 0; i < 2000; ++i) ASSERT_TRUE(db_->Put(key(i), value).ok());
+  ASSERT_TRUE(db_->Checkpoint().ok());
+  for (int i = 0; i < 1900; ++i) ASSERT_TRUE(db_->Delete(key(i)).ok());
+  ASSERT_TRUE(db_->Checkpoint().ok());
+  Fail(FileOp::kWrite, /*on_log=*/false);
+  while (db_->GetStats().checkpoint_failures == 0) std::this_thread::yield();
+  env_->ClearRules();
+  ASSERT_EQ(db_->Put("later", "1", {.sync = true}), absl::OkStatus());
+  ASSERT_EQ(db_->Checkpoint(), absl::OkStatus());
+  EXPECT_EQ(Get("later"), "=1");
+  EXPECT_EQ(Get(key(1950)), "=" + value);
+  EXPECT_EQ(db_->Verify(), absl::OkStatus());
+}
+
 TEST_F(DbFaultTest, AFailedSyncOfTheStoreRefusesWritesAndKeepsReading) {
   ASSERT_TRUE(db_->Put("key", "1", {.sync = true}).ok());
   Fail(FileOp::kSyncData, /*on_log=*/false, /*count=*/1);
