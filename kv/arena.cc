@@ -72,6 +72,8 @@ absl::StatusOr<std::unique_ptr<Arena>> ArenaPool::Take(size_t min_capacity_bytes
 
 void ArenaPool::GiveBack(std::unique_ptr<Arena> arena) {
   if (arena->used_bytes() > capacity_bytes_) return;
+  // One made for a large batch that was not written after all: its filter is as large as it is.
+  if (arena->capacity_bytes() > 2 * capacity_bytes_) return;
   arena->Reset();
   // An arena that is not kept is unmapped here, behind the lock.
   MutexLock lock(&mutex_);

@@ -67,5 +67,13 @@ TEST(ArenaPoolTest, ALargerNeedGetsAnArenaOfItsOwnThatIsNotKept) {
   EXPECT_LT(next->capacity_bytes(), size_t{1} << 22);
 }
 
+// For a batch that was not written after all.
+TEST(ArenaPoolTest, ALargeArenaIsNotKeptThoughLittleOfItWasUsed) {
+  ArenaPool pool(1 << 20);
+  pool.GiveBack(std::move(pool.Take(1 << 22)).value());
+  std::unique_ptr<Arena> next = std::move(pool.Take(1 << 20)).value();
+  EXPECT_LT(next->capacity_bytes(), size_t{1} << 22);
+}
+
 }  // namespace
 }  // namespace emdb
