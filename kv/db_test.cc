@@ -147,8 +147,14 @@ TEST_P(DbTest, ASnapshotShowsItsStateWhateverHappensLater) {
   EXPECT_EQ(db_->GetStats().live_snapshots, 1u);
   Snapshot moved = std::move(snapshot);
   EXPECT_EQ(Get("a", {.snapshot = &moved}), "=1");
+  // An iterator counts for itself, and keeps what it reads without the snapshot.
+  const std::unique_ptr<Iterator> it = db_->NewIterator({.snapshot = &moved});
+  EXPECT_EQ(db_->GetStats().live_snapshots, 2u);
   moved = Snapshot();
-  EXPECT_EQ(db_->GetStats().live_snapshots, 0u);
+  EXPECT_EQ(db_->GetStats().live_snapshots, 1u);
+  it->SeekToFirst();
+  ASSERT_TRUE(it->Valid());
+  EXPECT_EQ(it->value(), "1");
 }
 
 TEST_P(DbTest, IteratorsStayWithinTheirBounds) {
