@@ -26,7 +26,7 @@ inline constexpr uint32_t kHeaderSlots = 2;
 inline constexpr uint32_t kMinPageSize = 8192;
 inline constexpr uint32_t kMaxPageSize = 65536;
 inline constexpr uint32_t kFormatVersion = 1;
-// More levels than a tree of 2^32 pages can have.
+// More levels than the writer lets a tree have (PageStoreImpl::WritePages).
 inline constexpr uint32_t kMaxHeight = 40;
 inline constexpr size_t kMaxKeySize = 4096;
 inline constexpr uint32_t kMaxValueSize = uint32_t{1} << 30;

@@ -1,6 +1,7 @@
 #include "pagestore/page_store_impl.h"
 
 #include <algorithm>
+#include <bit>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -18,6 +19,17 @@ namespace {
 
 // What an idle store folds at a time: some tenths of a second, in which no checkpoint runs.
 constexpr uint64_t kFoldStepBytes = uint64_t{64} << 20;
+
+// Beyond this height a tree's inner nodes are packed. Separators of half a page let a node have two
+// children only: packed, these make a tree of log2(pages) levels, but one that is split at its edge
+// over and over gets a level higher each time. What one checkpoint may add to it stays below
+// kMaxHeight.
+uint32_t UsualHeight(const StoreHeader& header) {
+  constexpr uint32_t kSpare = 4;
+  constexpr uint32_t kMost = 24;
+  const auto levels = static_cast<uint32_t>(std::bit_width(header.used_pages));
+  return std::min(levels + kSpare, kMost);
+}
 
 }  // namespace
 
@@ -217,8 +229,14 @@ absl::Status PageStoreImpl::WritePages(const MakeTree& make, PageWriter* writer,
        .generation = header->generation,
        .move_from = move_from,
        .record_bytes = bytes / std::max<uint64_t>(header_.records, 1),
-       .may_add_slices = file_.OffsetOf(header_.used_pages) > slices_above_bytes_});
+       .may_add_slices = file_.OffsetOf(header_.used_pages) > slices_above_bytes_,
+       .packs_inner_nodes = header_.height > UsualHeight(header_)});
   EMDB_ASSIGN_OR_RETURN(const TreeBuilder::Root root, make(&tree_writer));
+  if (root.height > kMaxHeight) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(path(), ": the tree would have ", root.height, " levels; at most ", kMaxHeight,
+                     " are possible: write less at a time, or Compact"));
+  }
   const TreeWriter::Difference& difference = tree_writer.difference();
   header->root = root.ref;
   header->height = root.height;

@@ -224,6 +224,34 @@ TEST_F(PageStoreTest, LongestKeysWithValuesOfAllSizesAreKept) {
   ExpectVerified();
 }
 
+// Inner nodes whose separators are half a page long have two children, and split into one of two
+// and one of one. Each step splits the leftmost leaf, and with it all that is above.
+TEST_F(PageStoreTest, TheTreeStaysLowWhereEachSplitGoesUpToTheRoot) {
+  constexpr int kSteps = 60;
+  const auto group = [](int step, int begin, int end, bool put) {
+    Changes changes;
+    const std::string prefix =
+        std::string(1, static_cast<char>(250 - step)) + std::string(4080, 'x');
+    for (int i = begin; i < end; ++i) {
+      std::optional<std::string>& change = changes[prefix + absl::StrFormat("%04d", i)];
+      if (put) change = std::string(128, 'v');
+    }
+    return changes;
+  };
+  Model model;
+  for (int step = 0; step < kSteps; ++step) {
+    Changes changes = group(step, 0, 40, /*put=*/true);
+    // The keys of the leftmost leaf.
+    if (step > 0) changes.merge(group(step - 1, 0, step == 1 ? 29 : 23, /*put=*/false));
+    Put(changes);
+    ApplyToModel(changes, &model);
+    ASSERT_LE(store_->stats().height, 20u) << "step " << step;
+    ASSERT_NO_FATAL_FAILURE(Open(SmallStoreOptions(&env_)));
+  }
+  EXPECT_TRUE(*ReadForward(store_->GetView()) == model);
+  ExpectVerified();
+}
+
 TEST_F(PageStoreTest, AnAscendingLoadFillsItsPages) {
   constexpr int kRecords = 20000;
   constexpr size_t kValueSize = 100;

@@ -58,6 +58,7 @@ absl::StatusOr<TreeBuilder::Root> TreeWriter::Run() {
 }
 
 absl::StatusOr<bool> TreeWriter::IsToRewrite(PageRef ref, uint32_t level) {
+  if (level > 0 && target_.packs_inner_nodes) return true;
   const bool moves = target_.move_from != UINT32_MAX;
   if (!moves && fold_left_ == 0) return false;
   if (ref.id >= target_.move_from) return true;

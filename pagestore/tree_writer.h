@@ -48,6 +48,8 @@ class TreeWriter {
     PageId move_from = UINT32_MAX;
     uint64_t record_bytes = 0;  // of a record of the tree, about
     bool may_add_slices = false;
+    // All inner nodes are written anew, as full as they go: the tree has become too high.
+    bool packs_inner_nodes = false;
   };
   // How the merged tree differs in what the header counts.
   struct Difference {
@@ -103,7 +105,7 @@ class TreeWriter {
   absl::Status AppendChanges();
 
   // Whether a node below, or the node itself, is to be written anew without a change: because it is
-  // to be moved, or folded. Reads inner nodes only.
+  // to be moved, folded or packed. Reads inner nodes only.
   absl::StatusOr<bool> IsToRewrite(PageRef ref, uint32_t level);
   bool IsTouched(const std::optional<std::string_view>& upper) const;
   absl::StatusOr<PagePin> LoadInner(PageRef ref, uint32_t level);
