@@ -69,7 +69,8 @@ absl::Status FreeSpace::LoadIndex() {
 }
 
 void FreeSpace::RestartSearch() {
-  hint_ = exact_hint_ = kHeaderSlots;
+  hint_ = kHeaderSlots;
+  exact_hints_.fill(kHeaderSlots);
   const bool plenty = free_pages() * 4 > file_pages_;
   preferred_run_ = plenty || file_pages_ < kSmallFilePages ? 1 : kLongRun;
 }
@@ -184,7 +185,10 @@ absl::StatusOr<PageRun> FreeSpace::AllocateUpTo(uint32_t max) {
 
 absl::StatusOr<PageRun> FreeSpace::AllocateExactly(uint32_t count) {
   EMDB_RETURN_IF_ERROR(LoadIndex());
-  return Allocate(count, count, &exact_hint_);
+  const auto width = static_cast<size_t>(std::bit_width(count));
+  uint64_t& hint = exact_hints_[width];
+  hint = *std::max_element(exact_hints_.begin(), exact_hints_.begin() + width + 1);
+  return Allocate(count, count, &hint);
 }
 
 absl::Status FreeSpace::GiveBack(PageRun run) {
@@ -251,7 +255,8 @@ std::vector<PageRun> FreeSpace::Reclaim(uint64_t oldest_generation) {
 
 absl::Status FreeSpace::SearchFromEnd() {
   EMDB_RETURN_IF_ERROR(LoadIndex());
-  hint_ = exact_hint_ = file_pages_;
+  hint_ = file_pages_;
+  exact_hints_.fill(file_pages_);
   return absl::OkStatus();
 }
 
@@ -298,8 +303,8 @@ absl::Status FreeSpace::WriteMap(StoreHeader* header, PageId move_from) {
   EMDB_RETURN_IF_ERROR(LoadIndex());
   EMDB_RETURN_IF_ERROR(TrimEnd());
   MoveNodes(move_from);
-  // Where the last of the tree's pages went, and not behind the last large value.
-  exact_hint_ = std::min(exact_hint_, hint_);
+  // Where the last of the tree's pages went, and not behind the last value of a page.
+  exact_hints_[1] = std::min(exact_hints_[1], hint_);
   // The map's own pages come from the space it describes: giving one a place changes bits, which
   // may change another page of the map. It ends because a page is placed only once.
   bool placed = true;

@@ -17,6 +17,7 @@
 #ifndef EMDB_PAGESTORE_FREE_SPACE_H_
 #define EMDB_PAGESTORE_FREE_SPACE_H_
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -131,9 +132,11 @@ class FreeSpace {
   uint64_t pending_pages_ = 0;
   uint32_t preferred_run_ = 1;
   uint64_t hint_ = 0;  // no run of preferred_run_ pages is free in front of it
-  // Where the search for an exact number begins. What is given back in front of it is left to the
-  // next Reclaim: else each large value behind a leaf would look at every hole again.
-  uint64_t exact_hint_ = 0;
+  // Where the search for an exact number begins, by the number's bit width, at the farthest of its
+  // own and of all lower ones: what was too small for one of them is too small for it. What is
+  // given back in front of it, and holes that were too small for another of its own width, are left
+  // to the next Reclaim: else each large value behind a leaf would look at every hole again.
+  std::array<uint64_t, 33> exact_hints_ = {};
   std::vector<PageRun> freed_;
   std::deque<Pending> pending_;
 };

@@ -117,6 +117,19 @@ TEST_F(FreeSpaceTest, ASearchForAnExactNumberDoesNotGoBackForWhatIsGivenBack) {
   EXPECT_EQ(AllocateUpTo(10), (PageRun{4, 6}));
 }
 
+TEST_F(FreeSpaceTest, ALargeNumberForWhichThereIsNoHoleLeavesTheHolesToSmallerOnes) {
+  std::vector<PageRun> small;
+  for (int i = 0; i < 20; ++i) small.push_back(AllocateExactly(2));
+  Commit();
+  for (int i = 0; i < 20; i += 2) ASSERT_TRUE(space_->Free(small[i]).ok());
+  Commit();
+  space_->Reclaim(header_.generation);
+  const PageRun large = AllocateExactly(300);
+  EXPECT_GE(large.first, small.back().end());
+  for (int i = 0; i < 20; i += 2) EXPECT_EQ(AllocateExactly(2), small[i]);
+  EXPECT_GE(AllocateExactly(2).first, large.end());
+}
+
 TEST_F(FreeSpaceTest, FreedPagesAreUsedAgainOnlyAfterReclaim) {
   const PageRun run = AllocateUpTo(10);
   Commit();
