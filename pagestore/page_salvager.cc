@@ -154,9 +154,13 @@ void PageSalvager::ReadSlice(const SliceRef& slice, const KeyRange& range) {
 absl::Status PageSalvager::VisitOverlay(const std::optional<std::string>& upper, Visitor visit) {
   while (!overlay_.empty() && (!upper || overlay_.begin()->first < *upper)) {
     const auto change = overlay_.extract(overlay_.begin());
-    if (change.mapped().kind == CellKind::kTombstone) continue;
-    EMDB_RETURN_IF_ERROR(
-        VisitCell(change.key(), change.mapped().kind, change.mapped().payload, visit));
+    const bool amid_lost = lost_keys_.Contains(change.key());
+    const size_t lost_before = lost_.size();
+    if (change.mapped().kind != CellKind::kTombstone) {
+      EMDB_RETURN_IF_ERROR(
+          VisitCell(change.key(), change.mapped().kind, change.mapped().payload, visit));
+    }
+    if (amid_lost && lost_.size() == lost_before) known_keys_.insert(change.key());
   }
   return absl::OkStatus();
 }
@@ -255,7 +259,7 @@ absl::StatusOr<bool> PageSalvager::VisitStray(const char* page, bool all_keys, V
     const std::string key = leaf.key(i);
     // Before its value is read: the pages of one that the tree has newer may be used otherwise, and
     // nothing is lost then.
-    if (!all_keys && !IsLost(key)) continue;
+    if (!all_keys && (!IsLost(key) || known_keys_.contains(key))) continue;
     const LeafView::Cell cell = leaf.cell(i);
     EMDB_RETURN_IF_ERROR(VisitCell(key, cell.kind, cell.payload, give));
   }

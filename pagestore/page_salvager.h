@@ -13,15 +13,18 @@
 //
 // If both slots are lost, the store id must come from elsewhere (the log), and all is strays.
 //
-// Writes nothing. For one thread. Takes two bits for each page and some bytes for each stray.
+// Writes nothing. For one thread. Takes two bits for each page, some bytes for each stray, and the
+// keys that slices have of what is lost.
 
 #ifndef EMDB_PAGESTORE_PAGE_SALVAGER_H_
 #define EMDB_PAGESTORE_PAGE_SALVAGER_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -118,6 +121,8 @@ class PageSalvager {
   // What the slices of the node that is being read say and its leaves have not come to yet.
   std::map<std::string, Change> overlay_;
   KeyRanges lost_keys_;  // of the tree
+  // Keys amid these of which a slice says all the same what belongs to them.
+  std::set<std::string, std::less<>> known_keys_;
   std::vector<LostPiece> lost_;
   std::optional<FreeMap> map_;
   std::optional<uint32_t> bitmap_position_;  // of bitmap_

@@ -71,6 +71,25 @@ class PageSalvagerTest : public testing::Test {
     }
     ASSERT_GT(damaged, 0u);
   }
+  // Returns its keys.
+  std::vector<std::string> DamageNewestLeafWith(const std::string& key) {
+    std::vector<std::string> keys;
+    uint64_t newest = 0;
+    size_t found_at = 0;
+    for (size_t at = kHeaderSlots * kPageSize; at < file_.size(); at += kPageSize) {
+      const char* const page = &file_[at];
+      if (PageIdField(page) != at / kPageSize || PageKindField(page) != PageKind::kLeaf) continue;
+      const uint64_t generation = DecodePageHeader(page).generation;
+      const LeafView leaf(page);
+      if (generation < newest || !leaf.LowerBound(key).found) continue;
+      newest = generation;
+      found_at = at;
+      keys.clear();
+      for (uint32_t i = 0; i < leaf.count(); ++i) keys.push_back(leaf.key(i));
+    }
+    if (found_at > 0) Overwrite(found_at + 4000, 1);
+    return keys;
+  }
   // Reads all that can be had, strays over what the tree says, as salvage does.
   void Salvage() {
     DiskImage image;
@@ -158,15 +177,8 @@ TEST_F(PageSalvagerTest, AnUnreadableValueOfASliceAmidALostLeafDoesNotHideWhatEl
   ASSERT_GT(store_->stats().slice_records, 0u);
   TakeFile();
   DamageValue('L');
-  std::vector<std::string> keys;  // of the leaf that key 710 belongs to
-  for (size_t at = kHeaderSlots * kPageSize; at < file_.size() && keys.empty(); at += kPageSize) {
-    const char* const page = &file_[at];
-    if (PageIdField(page) != at / kPageSize || PageKindField(page) != PageKind::kLeaf) continue;
-    const LeafView leaf(page);
-    if (!leaf.LowerBound(Key(710)).found) continue;
-    for (uint32_t i = 0; i < leaf.count(); ++i) keys.push_back(leaf.key(i));
-    Overwrite(at + 4000, 1);
-  }
+  // Of the leaf that key 710 belongs to.
+  const std::vector<std::string> keys = DamageNewestLeafWith(Key(710));
   ASSERT_GT(keys.size(), 2u);
   ASSERT_LT(keys.front(), Key(710));
   ASSERT_GT(keys.back(), Key(710));
@@ -176,6 +188,35 @@ TEST_F(PageSalvagerTest, AnUnreadableValueOfASliceAmidALostLeafDoesNotHideWhatEl
     const bool expected = record.first >= keys.front() && record.first <= keys.back();
     EXPECT_EQ(is_lost_[i++], expected) << record.first;
   }
+}
+
+TEST_F(PageSalvagerTest, WhatASliceSaysOfALostLeafIsNotOverruledByAnOlderLeaf) {
+  Open(std::nullopt);
+  Put(Records(1500));
+  {
+    // Its leaf is written several times: older ones stay behind in pages that nothing takes.
+    std::vector<View> views;
+    for (const char byte : {'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H'}) {
+      views.push_back(store_->GetView());
+      Put({{Key(710), std::string(100, byte)}});
+    }
+  }
+  store_.reset();
+  Open(0);
+  Changes scattered;
+  for (int i = 3; i < 1500; i += 37) scattered[Key(i)] = std::string(60, 'b');
+  scattered[Key(710)] = std::string(60, 'n');
+  scattered[Key(712)] = std::nullopt;
+  Put(scattered);
+  ASSERT_GT(store_->stats().slice_records, 0u);
+  TakeFile();
+  ASSERT_GT(DamageNewestLeafWith(Key(710)).size(), 2u);
+  DamageSlot(store_->stats().generation - 1);
+  DamagePagesOfKind(PageKind::kBitmap);
+  ASSERT_NO_FATAL_FAILURE(Salvage());
+  EXPECT_EQ(found_[Key(711)], model_[Key(711)]) << "of an older leaf, which there must be";
+  EXPECT_EQ(found_[Key(710)], model_[Key(710)]);
+  EXPECT_FALSE(found_.contains(Key(712)));
 }
 
 }  // namespace
