@@ -175,6 +175,12 @@ absl::StatusOr<RecoveredLog> GoOn(LogFiles* files, const WalOptions& options, Fo
   log.segments = std::move(found->segments);
   log.was_closed = found->was_closed;
   log.next_seq = found->next_seq;
+  const bool has_buffer = found->listing.has_buffer;
+  if (!has_buffer) {
+    // Before the repair, which takes the mark of a closed log away: without it the log must have a
+    // buffer. One that is there still holds what the repair puts into the files.
+    EMDB_ASSIGN_OR_RETURN(log.buffer, MapBuffer(files, options, has_buffer));
+  }
   if (found->was_closed) {
     const SegmentState state = log.segments.back()->state();
     log.end_lsn = state.end_lsn;
@@ -183,7 +189,9 @@ absl::StatusOr<RecoveredLog> GoOn(LogFiles* files, const WalOptions& options, Fo
     EMDB_RETURN_IF_ERROR(TailRepair(files, options, found->buffer).Run(found->tail, &log));
     log.end_lsn = log.segments.back()->header().base_lsn;
   }
-  EMDB_ASSIGN_OR_RETURN(log.buffer, MapBuffer(files, options, found->listing.has_buffer));
+  if (has_buffer) {
+    EMDB_ASSIGN_OR_RETURN(log.buffer, MapBuffer(files, options, has_buffer));
+  }
   return log;
 }
 

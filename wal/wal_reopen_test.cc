@@ -293,6 +293,38 @@ TEST(WalReopenTest, NewAppendBufferOfAClosedLogSurvivesAPowerCut) {
   ExpectRecords(OpenLog(kPath, SmallLog(&after_power_cut)).get(), 0, 10);
 }
 
+// Without room for a resume frame the log goes on in a new segment, which is repaired like that of
+// a log that was not closed: its mark is taken away before the new segment is there.
+TEST(WalReopenTest, FullClosedLogWithoutABufferSurvivesEachPowerCutWhileItIsOpened) {
+  DiskImage closed;
+  {
+    FaultEnv env;
+    const auto wal = OpenLog(kPath, SmallLog(&env));
+    const uint64_t half = ReadActiveBlock(&env).header.capacity_bytes / 2;
+    const std::string record(half - kFrameHeaderBytes, 'x');
+    for (int i = 0; i < 2; ++i) ASSERT_OK(wal->Append(record).status());
+    ASSERT_OK(wal->Close());
+    const ActiveBlock block = ReadActiveBlock(&env);
+    ASSERT_EQ(block.header.number, 1u);
+    ASSERT_EQ(block.state.mark, SegmentMark::kClosed);
+    ASSERT_LT(block.header.end_lsn() - block.state.end_lsn, kNumberFrameBytes);
+    ASSERT_OK(env.Remove(std::string(kPath) + ".buffer"));
+    closed = env.FullImage();
+  }
+  bool power_was_cut = true;
+  for (uint64_t k = 0; power_was_cut; ++k) {
+    FaultEnv env(closed);
+    env.CutPowerAt(k);
+    power_was_cut = !Wal::Open(kPath, SmallLog(&env)).ok();
+    for (const DiskImage& image : {env.SyncedImage(), env.FullImage()}) {
+      FaultEnv after(image);
+      const auto wal = OpenLog(kPath, SmallLog(&after));
+      ASSERT_NE(wal, nullptr) << k;
+      ASSERT_EQ(ReadLog(wal.get()).size(), 2u) << k;
+    }
+  }
+}
+
 // Each record fills a block, so that the records behind a cut lie where those of the next segment
 // will.
 TEST(WalReopenTest, WhatWasCutOffDoesNotComeBack) {
