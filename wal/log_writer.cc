@@ -236,10 +236,21 @@ absl::StatusOr<uint64_t> LogWriter::AppendLarge(std::string_view record, uint32_
   return FinishAppendAndUnlock(*seq);
 }
 
+// Under a policy with deadlines, makes durable what is appended: while the large record is written
+// nobody else can. Those who wait for it are woken behind that, as they would be without this.
+absl::Status LogWriter::SyncInFrontOfLarge() {
+  if (!HasDeadlines()) return absl::OkStatus();
+  EMDB_RETURN_IF_ERROR(WriteAll());
+  // Nothing is appended meanwhile, so that this is all.
+  deadline_nanos_ = kNever;
+  return SyncOut({.end = written_, .bytes_appended = bytes_appended_});
+}
+
 // Writes the record to the segment past the buffer, which it empties first. Nothing is appended on
 // an error.
 absl::StatusOr<uint64_t> LogWriter::WriteLarge(std::string_view record, uint32_t payload_crc) {
   EMDB_RETURN_IF_ERROR(CheckAppendable());
+  EMDB_RETURN_IF_ERROR(SyncInFrontOfLarge());
   const uint64_t frame_bytes = FrameBytes(record.size());
   // In front of the record, which is written by itself: the next turn finds nothing to write, and
   // puts no witness behind it.

@@ -128,6 +128,7 @@ class LogWriter {
   absl::StatusOr<uint64_t> FinishAppendAndUnlock(uint64_t seq) ABSL_UNLOCK_FUNCTION(mutex_);
   absl::StatusOr<uint64_t> AppendLarge(std::string_view record, uint32_t payload_crc)
       ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status SyncInFrontOfLarge() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<uint64_t> WriteLarge(std::string_view record, uint32_t payload_crc)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

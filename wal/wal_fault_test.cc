@@ -252,6 +252,19 @@ TEST(WalFaultTest, GroupPolicyTellsAppendersThatTheBackgroundCannotWrite) {
   ExpectRecords(OpenLog(kPath, SmallLog(&after_power_cut)).get(), 0, 10);
 }
 
+TEST(WalFaultTest, FailedSyncInFrontOfALargeRecordPoisonsTheLog) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env, FlushPolicy::Group(absl::Hours(1))));
+  AppendRecords(wal.get(), 0, 3);
+  env.AddRule(Fail(FileOp::kSyncData, 1));
+  EXPECT_TRUE(absl::IsUnavailable(wal->Append(std::string(40'000, 'x')).status()));
+  EXPECT_TRUE(wal->failed());
+  EXPECT_EQ(wal->next_seq(), 3u);
+  EXPECT_EQ(wal->durable_seq(), 0u);
+  EXPECT_FALSE(wal->WaitForSeq(0).ok());
+  EXPECT_FALSE(wal->Close().ok());
+}
+
 TEST(WalFaultTest, NoSpaceShowsWhenASegmentIsMadeAndHeals) {
   FaultEnv env;
   const auto wal = OpenLog(kPath, SmallLog(&env));

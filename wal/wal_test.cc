@@ -191,6 +191,37 @@ TEST(WalTest, GroupOfZeroWaitSyncsAtOnce) {
   AwaitDurability(*wal, 0);
 }
 
+// A large record may take long to write, and nobody else can sync meanwhile.
+TEST(WalTest, GroupSyncsWhatIsPendingBeforeALargeRecordIsWritten) {
+  constexpr uint64_t kLargeBytes = 40'000;
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env, FlushPolicy::Group(absl::Hours(1))));
+  AppendRecords(wal.get(), 0, 3);
+  std::vector<uint64_t> durable_at_large_writes;
+  env.SetObserver([&](const FaultEnv::TraceEntry& entry) {
+    const bool is_large = entry.op == FileOp::kWrite && entry.size >= kLargeBytes;
+    if (is_large) durable_at_large_writes.push_back(wal->durable_seq());
+  });
+  const uint64_t syncs_before = wal->stats().syncs;
+  ASSERT_OK(wal->Append(std::string(kLargeBytes, 'x')).status());
+  env.SetObserver(nullptr);
+  EXPECT_EQ(durable_at_large_writes, std::vector<uint64_t>{3});
+  EXPECT_EQ(wal->stats().syncs, syncs_before + 1);
+  EXPECT_EQ(wal->pending_bytes(), kLargeBytes);
+  ASSERT_OK(wal->Flush());
+  EXPECT_EQ(wal->durable_seq(), 4u);
+}
+
+TEST(WalTest, LargeRecordWithNothingPendingInFrontOfItCostsNoSync) {
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env, FlushPolicy::Group(absl::Hours(1))));
+  AppendRecords(wal.get(), 0, 3);
+  ASSERT_OK(wal->Flush());
+  const uint64_t syncs_before = wal->stats().syncs;
+  ASSERT_OK(wal->Append(std::string(40'000, 'x')).status());
+  EXPECT_EQ(wal->stats().syncs, syncs_before);
+}
+
 TEST(WalTest, PathForAppendsTheSuffix) {
   EXPECT_EQ(Wal::PathFor("dir/foo.emdb"), "dir/foo.emdb.v4.wal");
   EXPECT_EQ(Wal::PathFor("foo"), "foo.v4.wal");
