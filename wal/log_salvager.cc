@@ -70,6 +70,7 @@ class LogSalvager::Walk {
     SkipTo(header.first_seq, "the records between two segments are missing");
     salt_ = header.salt;
     const SegmentState state = piece.state.value_or(SegmentState());
+    state_ = state;
     other_salt_ = state.end_salt;
     stream_end_lsn_ = header.end_lsn();
     // Behind the end stands what was cut off once, and has been replaced.
@@ -93,6 +94,7 @@ class LogSalvager::Walk {
   absl::Status BehindTheLast() {
     if (AtStart()) return absl::OkStatus();
     room_ = {};
+    state_ = {};
     bytes_checked_ = 0;
     for (;;) {
       const uint64_t salt_before = salt_;
@@ -193,6 +195,10 @@ class LogSalvager::Walk {
         Load64(found.payload.data()) > found.header.seq) {
       return std::nullopt;
     }
+    // As in tail_scan.cc.
+    const bool is_resume =
+        found.header.kind == FrameKind::kResume && Load64(found.payload.data()) == state_.end_salt;
+    if (state_.ResumesAt(place.lsn) && !is_resume) return std::nullopt;
     return found;
   }
 
@@ -244,6 +250,7 @@ class LogSalvager::Walk {
   uint64_t lsn_ = 0;
   uint64_t salt_ = 0;
   uint64_t bytes_checked_ = 0;  // of this segment, against a checksum
+  SegmentState state_;          // of this segment, if it has one
   uint64_t other_salt_ = 0;     // that may be in force behind a damaged resume frame
   Extent extent_;
   bool follows_ = true;

@@ -58,6 +58,12 @@ struct SegmentState {
   uint64_t end_seq = 0;  // of the record behind
   uint64_t end_salt =
       0;  // closed: of a frame at end_lsn; open: of what is behind the resume frame; sealed: 0
+
+  // True if the log went on at `lsn`, so that no frame can be there but the resume frame. An end
+  // lsn of 0 alone says nothing: there is a place with that lsn, too.
+  bool ResumesAt(uint64_t lsn) const {
+    return mark == SegmentMark::kOpen && end_salt != 0 && end_lsn == lsn;
+  }
 };
 
 // Writes the kSegmentBlockBytes at `to`.

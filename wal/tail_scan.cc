@@ -45,7 +45,11 @@ FramePlace PlaceInNextSegment(const FramePlace& place) {
 class Scanner {
  public:
   Scanner(const Segment& last, const BufferImage& buffer, WalVisitor visit)
-      : last_(last), buffer_(buffer), visit_(visit), salt_(last.header().salt) {
+      : last_(last),
+        state_(last.state()),
+        buffer_(buffer),
+        visit_(visit),
+        salt_(last.header().salt) {
     scan_.end_lsn = last.header().base_lsn;
     scan_.end_seq = last.header().first_seq;
     scan_.durable_lsn = scan_.end_lsn;
@@ -80,7 +84,7 @@ class Scanner {
     Frame frame;
     while (true) {
       EMDB_ASSIGN_OR_RETURN(const bool found, reader->Next(&frame));
-      if (!found) break;
+      if (!found || IsInPlaceOfResume(frame)) break;
       if (frame.header.kind == FrameKind::kRecord) {
         const FramePlace place = {reader->salt(), scan_.end_lsn};
         EMDB_ASSIGN_OR_RETURN(const bool is_replaced,
@@ -99,6 +103,15 @@ class Scanner {
     scan_.parts.push_back(
         {{before.salt, before.begin_lsn, scan_.end_lsn, before.seq}, in_buffer, in_last_});
     return true;
+  }
+
+  // True if `frame`, at the end so far, is where only the resume frame with the salt of the state
+  // can be. Before the log was closed a record may have been written there whose append failed; and
+  // an open that a power cut ended may have left a resume frame of its own.
+  bool IsInPlaceOfResume(const Frame& frame) const {
+    if (!in_last_ || !state_.ResumesAt(scan_.end_lsn)) return false;
+    return frame.header.kind != FrameKind::kResume ||
+           Load64(frame.payload.data()) != state_.end_salt;
   }
 
   // True if the buffer holds another frame in place of the record with `header` that the file has.
@@ -207,19 +220,15 @@ class Scanner {
 
   // Looks past the end of the last segment for signs that something there had been durable.
   absl::Status CheckBehindEnd() {
-    const SegmentState state = last_.state();
     EMDB_ASSIGN_OR_RETURN(const Behind behind, LookBehind(salt_));
     scan_.bytes_cut = behind.record_bytes;
-    const uint64_t witnessed_seq = std::max(state.end_seq, behind.witnessed_seq);
-    if (witnessed_seq > scan_.end_seq || state.end_lsn > scan_.end_lsn) {
+    const uint64_t witnessed_seq = std::max(state_.end_seq, behind.witnessed_seq);
+    if (witnessed_seq > scan_.end_seq || state_.end_lsn > scan_.end_lsn) {
       return Damaged(absl::StrCat("the records below seq ", witnessed_seq, " had been durable"));
     }
-    // An end lsn of 0 alone says nothing: there is a place with that lsn, too.
-    const bool resumed_here =
-        state.mark == SegmentMark::kOpen && state.end_salt != 0 && state.end_lsn == scan_.end_lsn;
-    if (!resumed_here) return absl::OkStatus();
+    if (!state_.ResumesAt(scan_.end_lsn)) return absl::OkStatus();
     // The log went on here with a resume frame, and nothing was appended before that was durable.
-    EMDB_ASSIGN_OR_RETURN(const Behind resumed, LookBehind(state.end_salt));
+    EMDB_ASSIGN_OR_RETURN(const Behind resumed, LookBehind(state_.end_salt));
     if (resumed.frames == 0 && resumed.is_all) return absl::OkStatus();
     return Damaged("the log went on here with a resume frame, which is missing or damaged");
   }
@@ -232,6 +241,7 @@ class Scanner {
   }
 
   const Segment& last_;
+  const SegmentState state_;  // of last_
   const BufferImage& buffer_;
   const WalVisitor visit_;
   uint64_t salt_;

@@ -48,6 +48,13 @@ class TailScanTest : public testing::Test {
                std::string_view(number, sizeof(number)));
   }
 
+  static uint64_t PutResume(std::string* stream, uint64_t lsn, uint64_t seq, uint64_t new_salt) {
+    char number[kNumberPayloadBytes];
+    Store64(number, new_salt);
+    return Put(stream, lsn, {.kind = FrameKind::kResume, .seq = seq},
+               std::string_view(number, sizeof(number)));
+  }
+
   // Scans with `in_file` in the segment and `in_buffer` in the buffer's file.
   absl::StatusOr<TailScan> Scan(const std::string& in_file, const std::string& in_buffer) {
     EXPECT_EQ(segment_->Write(0, in_file), absl::OkStatus());
@@ -189,6 +196,45 @@ TEST_F(TailScanTest, LostResumeFrameIsDamageIfAnythingIsBehindIt) {
   EXPECT_EQ(Scan(file, "")->end_seq, 1u);
   Put(&file, lsn + kNumberFrameBytes, {.kind = FrameKind::kRecord, .seq = 1}, "x", 77);
   EXPECT_TRUE(absl::IsDataLoss(Scan(file, "").status()));
+}
+
+// The record's append failed, but all of it is in the file.
+TEST_F(TailScanTest, RecordInPlaceOfTheResumeFrameIsNotTaken) {
+  std::string file;
+  const uint64_t lsn = PutRecord(&file, 0, 0);
+  const uint64_t end = PutRecord(&file, lsn, 1);
+  ASSERT_EQ(segment_->ChangeState([&](SegmentState* state) {
+    *state = {.end_lsn = lsn, .end_seq = 1, .end_salt = 77};
+  }),
+            absl::OkStatus());
+  for (const std::string& buffer : {std::string(), file}) {
+    const TailScan scan = *Scan(file, buffer);
+    EXPECT_EQ(scan.end_lsn, lsn);
+    EXPECT_EQ(scan.end_seq, 1u);
+  }
+  std::string resumed = file;
+  PutResume(&resumed, lsn, 1, 77);
+  EXPECT_EQ(Scan(resumed, "")->end_lsn, lsn + kNumberFrameBytes);
+  EXPECT_EQ(Scan(file, resumed)->end_lsn, lsn + kNumberFrameBytes);
+  Put(&file, end, {.kind = FrameKind::kRecord, .seq = 1}, "x", 77);
+  EXPECT_TRUE(absl::IsDataLoss(Scan(file, file).status()));
+}
+
+// An open that a power cut ended may have left a resume frame of its own in the buffer.
+TEST_F(TailScanTest, OtherResumeFrameIsNotTakenForTheOneThatIsDamaged) {
+  std::string file;
+  const uint64_t lsn = PutRecord(&file, 0, 0);
+  ASSERT_EQ(segment_->ChangeState([&](SegmentState* state) {
+    *state = {.end_lsn = lsn, .end_seq = 1, .end_salt = 77};
+  }),
+            absl::OkStatus());
+  std::string buffer;
+  PutResume(&buffer, lsn, 1, 66);
+  const uint64_t behind = PutResume(&file, lsn, 1, 77);
+  Put(&file, behind, {.kind = FrameKind::kRecord, .seq = 1}, "x", 77);
+  EXPECT_EQ(Scan(file, buffer)->end_seq, 2u);
+  file[lsn + 3] ^= 1;
+  EXPECT_TRUE(absl::IsDataLoss(Scan(file, buffer).status()));
 }
 
 // In a segment that was never resumed no end is noted, which is not the end that is lsn 0.
