@@ -1,6 +1,7 @@
 // Every sequence of a few operations on a log: appends of three sizes, rotations, truncations,
-// flushes, and a write that fails half way at the next opportunity. After each of them the process
-// is killed, and the power cut, and the log must hold what it says it holds.
+// flushes, closing and opening it again, and a write that fails half way at the next opportunity.
+// After each of them the process is killed, and the power cut, and the log must hold what it says
+// it holds.
 //
 // The longest sequences have EMDB_LENGTH operations.
 
@@ -24,7 +25,7 @@ namespace {
 constexpr char kPath[] = "/d/log";
 // a: a record that fits anywhere. A: one that is written past the buffer. B: one that needs a
 // segment of its own size.
-constexpr std::string_view kOperations = "aABRTFx";
+constexpr std::string_view kOperations = "aABRTFCx";
 
 // The second half of each is zeros, as are the bytes of a new file: cut off half way, a record
 // looks whole.
@@ -46,9 +47,23 @@ struct Expected {
   uint64_t first_seq = 0;    // what is below may be gone, as was asked for
 };
 
+std::unique_ptr<Wal> OpenAgain(FaultEnv* env, FlushPolicy policy) {
+  absl::StatusOr<std::unique_ptr<Wal>> wal = Wal::Open(kPath, SmallLog(env, policy));
+  // What fails, fails once.
+  return wal.ok() ? *std::move(wal) : OpenLog(kPath, SmallLog(env, policy));
+}
+
+// A record whose append failed is there from now on, or never.
+void NoteFound(const std::map<uint64_t, std::string>& found, Expected* expected) {
+  for (const auto& [seq, record] : found) {
+    if (record == expected->failed) expected->appended.emplace(seq, record);
+  }
+  expected->failed.clear();
+}
+
 Expected Live(FaultEnv* env, FlushPolicy policy, std::string_view operations) {
   Expected expected;
-  const auto wal = OpenLog(kPath, SmallLog(env, policy));
+  std::unique_ptr<Wal> wal = OpenLog(kPath, SmallLog(env, policy));
   uint64_t n = 0;
   for (const char operation : operations) {
     switch (operation) {
@@ -62,11 +77,18 @@ Expected Live(FaultEnv* env, FlushPolicy policy, std::string_view operations) {
       case 'F':
         wal->Flush().IgnoreError();
         break;
+      case 'C':
+        wal->Close().IgnoreError();
+        wal = OpenAgain(env, policy);
+        NoteFound(ReadLog(wal.get()), &expected);
+        break;
       case 'x': {
         FaultRule rule;
         rule.matches = [](FileOp op, std::string_view) { return op == FileOp::kWrite; };
         rule.count = 1;
         rule.short_write = true;
+        // One that is done with would keep this one from its turn.
+        env->ClearRules();
         env->AddRule(rule);
         break;
       }
