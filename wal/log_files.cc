@@ -89,4 +89,10 @@ absl::Status LogFiles::Remove(std::string_view path) {
   return absl::IsNotFound(status) ? absl::OkStatus() : status;
 }
 
+absl::Status LogFiles::SyncDirectory() {
+  MutexLock lock(&sync_mutex_);
+  if (sync_failure_.ok()) sync_failure_ = directory_->Sync();
+  return sync_failure_;
+}
+
 }  // namespace emdb

@@ -5,7 +5,9 @@
 //   P.buffer                 the append buffer
 //   P.spare.<n>              a segment that is being prepared; means nothing after a crash
 //
-// Thread safe. A change of names is durable after SyncDirectory.
+// Thread safe. A change of names is durable after SyncDirectory. The first error of one is final:
+// the operating system tells of it once, and to whoever asks first, so that the next one might say
+// OK of names that are not durable.
 
 #ifndef EMDB_WAL_LOG_FILES_H_
 #define EMDB_WAL_LOG_FILES_H_
@@ -17,9 +19,11 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "storage/env.h"
+#include "storage/mutex.h"
 
 namespace emdb {
 
@@ -47,7 +51,7 @@ class LogFiles {
   absl::Status Rename(std::string_view from, std::string_view to) { return env_->Rename(from, to); }
   // OK if it is missing.
   absl::Status Remove(std::string_view path);
-  absl::Status SyncDirectory() { return directory_->Sync(); }
+  absl::Status SyncDirectory() ABSL_LOCKS_EXCLUDED(sync_mutex_);
 
   Env* env() const { return env_; }
 
@@ -58,6 +62,9 @@ class LogFiles {
   const std::string path_;
   const std::unique_ptr<Directory> directory_;
   std::atomic<uint64_t> next_spare_{0};
+
+  Mutex sync_mutex_;  // held during a sync: nobody goes on before its error is known to all
+  absl::Status sync_failure_ ABSL_GUARDED_BY(sync_mutex_);
 };
 
 }  // namespace emdb

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -41,6 +42,20 @@ TEST(LogFilesTest, RemovingWhatIsMissingIsOk) {
   FaultEnv env;
   const auto files = *LogFiles::Open(&env, "/d/log");
   EXPECT_EQ(files->Remove("/d/log.spare.3"), absl::OkStatus());
+}
+
+TEST(LogFilesTest, FailedSyncOfTheDirectoryIsFinal) {
+  FaultEnv env;
+  const auto files = *LogFiles::Open(&env, "/d/log");
+  EXPECT_EQ(files->SyncDirectory(), absl::OkStatus());
+  FaultRule rule;
+  rule.matches = [](FileOp op, std::string_view) { return op == FileOp::kSyncDirectory; };
+  rule.count = 1;
+  env.AddRule(rule);
+  const absl::Status first = files->SyncDirectory();
+  EXPECT_TRUE(absl::IsUnavailable(first)) << first;
+  EXPECT_EQ(files->SyncDirectory(), first);
+  EXPECT_EQ((*LogFiles::Open(&env, "/d/log"))->SyncDirectory(), absl::OkStatus());
 }
 
 }  // namespace

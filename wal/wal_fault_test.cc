@@ -367,6 +367,31 @@ TEST(WalFaultTest, TruncationThatFailsLeavesTheOldLogOrTheNewOne) {
   }
 }
 
+// The error may be one that a rotation was to be told of, and the disk tells it only once.
+TEST(WalFaultTest, NoSegmentIsStartedBehindATruncationWhoseSyncOfTheDirectoryFailed) {
+  FaultEnv env;
+  {
+    const auto wal = OpenLog(kPath, SmallLog(&env));
+    AppendRecords(wal.get(), 0, 10);
+    ASSERT_OK(wal->Rotate().status());
+    AppendRecords(wal.get(), 10, 20);
+    ASSERT_OK(wal->Flush());
+    env.AddRule(Fail(FileOp::kSyncDirectory, 1));
+    const absl::Status first = wal->TruncateBefore(10);
+    EXPECT_TRUE(absl::IsUnavailable(first)) << first;
+    AppendRecords(wal.get(), 20, 30);
+    ASSERT_OK(wal->Flush());
+    ASSERT_OK(wal->Rotate().status());
+    const absl::StatusOr<uint64_t> seq = wal->Append(TestRecord(30));
+    EXPECT_FALSE(seq.ok() && wal->WaitForSeq(*seq).ok());
+    EXPECT_TRUE(wal->failed());
+    EXPECT_EQ(wal->durable_seq(), 30u);
+    EXPECT_FALSE(wal->Close().ok());
+  }
+  FaultEnv after_power_cut(env.SyncedImage());
+  ExpectRecords(OpenLog(kPath, SmallLog(&after_power_cut)).get(), 10, 30);
+}
+
 // Runs a life on `env`; what was acknowledged as durable, and what may be there.
 struct Outcome {
   std::map<uint64_t, std::string> durable;
