@@ -69,7 +69,10 @@ absl::Status SegmentPreparer::Await(const Need& need) {
       status = last_attempt_;
     } else {
       const bool too_small = fresh_ && !zeroing_ && fresh_->header().capacity_bytes < min_bytes;
-      if (too_small) Discard(&fresh_);
+      if (too_small) {
+        UnlockAndDiscard(std::exchange(fresh_, nullptr));
+        continue;
+      }
       // Again only if nothing is wanted any more: each Want wakes the others that wait here.
       if (!fresh_ && (!asked || wanted_capacity_ == 0)) {
         status = Want(need);
@@ -107,9 +110,8 @@ void SegmentPreparer::GiveBack(const Keep& keep) {
     // The thread that makes it sees that it is wanted no more.
     if (awaiting_ == 0 && wanted_capacity_ > keep.max_capacity_bytes) wanted_capacity_ = 0;
   }
-  // Without the mutex, under which nobody is to wait for the disk.
   for (std::shared_ptr<Segment>& segment : given_back) {
-    if (segment != nullptr) Discard(&segment);
+    if (segment != nullptr) Discard(std::move(segment));
   }
 }
 
@@ -122,9 +124,15 @@ void SegmentPreparer::Stop() {
     thread = std::move(thread_);
   }
   if (thread.joinable()) thread.join();
-  MutexLock lock(&mutex_);
-  if (fresh_) Discard(&fresh_);
-  if (recycled_) Discard(&recycled_);
+  std::shared_ptr<Segment> ready[2];
+  {
+    MutexLock lock(&mutex_);
+    ready[0].swap(fresh_);
+    ready[1].swap(recycled_);
+  }
+  for (std::shared_ptr<Segment>& segment : ready) {
+    if (segment != nullptr) Discard(std::move(segment));
+  }
 }
 
 SegmentPreparer::Counts SegmentPreparer::counts() const {
@@ -132,10 +140,18 @@ SegmentPreparer::Counts SegmentPreparer::counts() const {
   return counts_;
 }
 
-void SegmentPreparer::Discard(std::shared_ptr<Segment>* segment) {
+// Without the mutex, under which nobody is to wait for the disk: with the last reference the file's
+// space is freed.
+void SegmentPreparer::Discard(std::shared_ptr<Segment> segment) {
   // What stays behind is found and removed by the next open.
-  files_->Remove((*segment)->path()).IgnoreError();
-  segment->reset();
+  files_->Remove(segment->path()).IgnoreError();
+  segment.reset();
+}
+
+void SegmentPreparer::UnlockAndDiscard(std::shared_ptr<Segment> segment) {
+  mutex_.Unlock();
+  Discard(std::move(segment));
+  mutex_.Lock();
 }
 
 bool SegmentPreparer::NeedsZeros() const {
@@ -167,7 +183,7 @@ void SegmentPreparer::Make() {
   if (wanted_capacity_ < capacity) {
     // It was given back meanwhile. A smaller one may be wanted since: that is made next, and this
     // was no attempt at it.
-    if (made.ok()) Discard(&*made);
+    if (made.ok()) UnlockAndDiscard(*std::move(made));
   } else {
     // Who wants a larger one asks again.
     wanted_capacity_ = 0;
@@ -182,7 +198,7 @@ void SegmentPreparer::Make() {
 }
 
 void SegmentPreparer::ZeroNextPiece() {
-  const std::shared_ptr<Segment> segment = fresh_;
+  std::shared_ptr<Segment> segment = fresh_;
   const uint64_t begin = zeroed_;
   const uint64_t end = std::min(begin + kPieceBytes, segment->header().capacity_bytes);
   zeroing_ = true;
@@ -192,12 +208,14 @@ void SegmentPreparer::ZeroNextPiece() {
   if (status.ok()) status = segment->Sync();
   mutex_.Lock();
   zeroing_ = false;
-  if (status.ok()) {
+  if (status.ok() && fresh_ != nullptr) {
     zeroed_ = end;
-  } else if (fresh_ != nullptr) {
-    // Nothing of value is in it. The next one that is needed is a new attempt.
-    Discard(&fresh_);
+    return;
   }
+  // Nothing of value is in it, and the next one that is needed is a new attempt; or it was given
+  // back meanwhile, and this is the last reference.
+  fresh_ = nullptr;
+  UnlockAndDiscard(std::move(segment));
 }
 
 }  // namespace emdb

@@ -78,7 +78,9 @@ class SegmentPreparer {
   absl::Status Want(const Need& need) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool CanTake(uint64_t min_bytes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool NeedsZeros() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Discard(std::shared_ptr<Segment>* segment);
+  void Discard(std::shared_ptr<Segment> segment) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Lets go of the mutex for a time.
+  void UnlockAndDiscard(std::shared_ptr<Segment> segment) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   LogFiles* const files_;
   const Segment::Access access_;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include "absl/status/status.h"
@@ -113,6 +114,63 @@ TEST_F(SegmentPreparerTest, LargeOneGivenBackWhileItIsMadeIsNotTakenForASmallOne
   EXPECT_EQ(Take(0)->header().capacity_bytes, kSmall);
   EXPECT_EQ(env_.FullImage().files.size(), 1u);
   env_.SetObserver(nullptr);
+}
+
+// Who appends waits for the mutex, and must not wait for the disk: each of these would wait for
+// ever if it were held.
+TEST_F(SegmentPreparerTest, TooSmallOneIsRemovedWithoutTheMutex) {
+  int removed = 0;
+  env_.SetObserver([&](const FaultEnv::TraceEntry& entry) {
+    if (entry.op != FileOp::kRemove) return;
+    EXPECT_EQ(preparer_.TryTake(kFull), nullptr);
+    ++removed;
+  });
+  ASSERT_EQ(preparer_.Await({.good_bytes = kSmall}), absl::OkStatus());
+  EXPECT_GE(Take(kFull)->header().capacity_bytes, kFull);
+  env_.SetObserver(nullptr);
+  EXPECT_EQ(removed, 1);
+}
+
+TEST_F(SegmentPreparerTest, OneGivenBackWhileItIsMadeIsRemovedWithoutTheMutex) {
+  std::atomic<bool> was_removed{false};
+  env_.SetObserver([&](const FaultEnv::TraceEntry& entry) {
+    if (entry.op == FileOp::kCreate) preparer_.GiveBack({.max_capacity_bytes = kSmall});
+    if (entry.op != FileOp::kRemove) return;
+    EXPECT_EQ(preparer_.TryTake(0), nullptr);
+    was_removed = true;
+  });
+  preparer_.Request(kFull);
+  while (!was_removed) std::this_thread::yield();
+  env_.SetObserver(nullptr);
+}
+
+TEST_F(SegmentPreparerTest, OneThatTakesNoZerosIsRemovedWithoutTheMutex) {
+  env_.AddRule({.matches = [](FileOp op, std::string_view) { return op == FileOp::kWrite; }});
+  std::atomic<bool> was_removed{false};
+  env_.SetObserver([&](const FaultEnv::TraceEntry& entry) {
+    if (entry.op != FileOp::kRemove) return;
+    EXPECT_EQ(preparer_.TryTake(0), nullptr);
+    was_removed = true;
+  });
+  preparer_.Request(kSmall);
+  while (!was_removed) std::this_thread::yield();
+  env_.SetObserver(nullptr);
+  env_.ClearRules();
+  EXPECT_NE(Take(0), nullptr);
+}
+
+TEST_F(SegmentPreparerTest, OneGivenBackWhileItGetsZerosIsDroppedOnce) {
+  std::atomic<int> removed{0};
+  env_.SetObserver([&](const FaultEnv::TraceEntry& entry) {
+    if (entry.op == FileOp::kWrite) preparer_.GiveBack({.max_capacity_bytes = 0});
+    if (entry.op == FileOp::kRemove && entry.ok) ++removed;
+  });
+  preparer_.Request(kFull);
+  while (removed == 0) std::this_thread::yield();
+  env_.SetObserver(nullptr);
+  EXPECT_NE(Take(0), nullptr);
+  EXPECT_EQ(env_.FullImage().files.size(), 1u);
+  EXPECT_EQ(removed, 1);
 }
 
 TEST_F(SegmentPreparerTest, OnlyOneIsKeptIfOneIsEnough) {
