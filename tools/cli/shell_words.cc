@@ -1,5 +1,6 @@
 #include "tools/cli/shell_words.h"
 
+#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -11,30 +12,30 @@ absl::StatusOr<std::vector<std::string>> SplitWords(std::string_view line) {
   std::vector<std::string> words;
   std::string word;
   bool in_word = false;
-  char quote = '\0';
+  std::optional<char> quote;  // any byte may stand in the line, '\0' too
   for (size_t i = 0; i < line.size(); ++i) {
     const char c = line[i];
     const bool is_space = c == ' ' || c == '\t';
-    if (quote == '\0' && is_space) {
+    if (!quote.has_value() && is_space) {
       if (in_word) words.push_back(std::exchange(word, {}));
       in_word = false;
       continue;
     }
-    if (quote == '\0' && !in_word && c == '#') break;
+    if (!quote.has_value() && !in_word && c == '#') break;
     in_word = true;
-    if (c == quote) {
-      quote = '\0';
-    } else if (quote == '\0' && (c == '\'' || c == '"')) {
+    if (quote == c) {
+      quote.reset();
+    } else if (!quote.has_value() && (c == '\'' || c == '"')) {
       quote = c;
     } else {
       word.push_back(c);
       if (c == '\\' && i + 1 < line.size()) word.push_back(line[++i]);
     }
   }
-  if (quote != '\0') {
+  if (quote.has_value()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("a quote ", std::string(1, quote),
-                     " is not closed; for the character itself write \\", std::string(1, quote)));
+        absl::StrCat("a quote ", std::string(1, *quote),
+                     " is not closed; for the character itself write \\", std::string(1, *quote)));
   }
   if (in_word) words.push_back(std::move(word));
   return words;

@@ -35,6 +35,11 @@ TEST(ShellWordsTest, EscapesAreLeftForTheFormatToRead) {
               ElementsAre("put", "a\\nb", "say \\\"x\\\"", "\\ "));
 }
 
+TEST(ShellWordsTest, ZeroBytesAreKept) {
+  using std::string_literals::operator""s;
+  EXPECT_THAT(Split("put a\0b '\0' \0#\0"s), ElementsAre("put", "a\0b"s, "\0"s, "\0#\0"s));
+}
+
 TEST(ShellWordsTest, CommentsAreIgnoredBetweenWordsOnly) {
   EXPECT_THAT(Split("# all of it"), IsEmpty());
   EXPECT_THAT(Split("get a#b '#c' # rest"), ElementsAre("get", "a#b", "#c"));
