@@ -15,6 +15,14 @@ constexpr char kHexDigits[] = "0123456789abcdef";
 
 bool IsContinuation(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
 
+// Line and paragraph separators, the byte order mark, and all that turns text around: marks,
+// embeddings, overrides and isolates.
+bool ConfusesTerminals(uint32_t code_point) {
+  return code_point == 0x061c || code_point == 0x200e || code_point == 0x200f ||
+         (code_point >= 0x2028 && code_point <= 0x202e) ||
+         (code_point >= 0x2066 && code_point <= 0x2069) || code_point == 0xfeff;
+}
+
 // The length of the printable UTF-8 character that `bytes` starts with; 0 if it starts with none.
 // Overlong forms, surrogates and control characters are none.
 size_t PrintableLength(std::string_view bytes) {
@@ -30,8 +38,7 @@ size_t PrintableLength(std::string_view bytes) {
   constexpr uint32_t kSmallest[] = {0, 0, 0xa0, 0x800, 0x10000};
   if (code_point < kSmallest[length] || code_point > 0x10ffff) return 0;
   if (code_point >= 0xd800 && code_point <= 0xdfff) return 0;
-  // Line and paragraph separators and the marks that turn text around would confuse a terminal.
-  if ((code_point >= 0x2028 && code_point <= 0x202e) || code_point == 0xfeff) return 0;
+  if (ConfusesTerminals(code_point)) return 0;
   return length;
 }
 

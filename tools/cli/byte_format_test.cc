@@ -61,6 +61,15 @@ TEST(ByteFormatTest, TextShowsUtf8AsItIsAndEscapesWhatIsNotUtf8) {
   EXPECT_EQ(FormatBytes(ByteFormat::kText, "\xc2\x85"), "\\xc2\\x85") << "control character";
 }
 
+TEST(ByteFormatTest, TextEscapesWhatTurnsTextAround) {
+  EXPECT_EQ(FormatBytes(ByteFormat::kText, "\u061c"), "\\xd8\\x9c") << "Arabic letter mark";
+  EXPECT_EQ(FormatBytes(ByteFormat::kText, "\u200e\u200f"), "\\xe2\\x80\\x8e\\xe2\\x80\\x8f");
+  EXPECT_EQ(FormatBytes(ByteFormat::kText, "\u202e"), "\\xe2\\x80\\xae") << "override";
+  EXPECT_EQ(FormatBytes(ByteFormat::kText, "\u2066\u2069"), "\\xe2\\x81\\xa6\\xe2\\x81\\xa9")
+      << "isolates";
+  EXPECT_EQ(FormatBytes(ByteFormat::kText, "\u200d\u2065\u206a"), "\u200d\u2065\u206a") << "beside";
+}
+
 TEST(ByteFormatTest, UnknownEscapeIsRefusedWithItsPlace) {
   for (const char* text : {"ab\\q", "ab\\", "ab\\x1", "ab\\xzz"}) {
     const absl::Status status = ParseBytes(ByteFormat::kText, text).status();
