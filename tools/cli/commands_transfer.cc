@@ -129,12 +129,16 @@ absl::Status RunLoad(const CommandContext& context) {
   return status;
 }
 
-// A bound for LMDB: it stores random keys at up to 3 times their size, and unused map costs
-// nothing.
+// An upper bound for LMDB, which fills its pages to a third at worst, those above the leaves
+// counted. Our files hold values at their full size, but keys without the prefixes that they share:
+// each counts as the longest that LMDB takes. Unused map costs nothing.
 uint64_t MapSize(const Stats& stats) {
   constexpr uint64_t kSmallest = uint64_t{64} << 20;
+  constexpr uint64_t kKeyBytes = 511 + 8;  // with the header of its node
+  const PageStoreStats& pages = stats.page_store;
+  const uint64_t records = pages.records + pages.slice_records + stats.memtable_records;
   const uint64_t bytes =
-      stats.page_store.file_pages * stats.page_store.page_size_bytes + stats.memtable_bytes;
+      pages.file_pages * pages.page_size_bytes + stats.memtable_bytes + records * kKeyBytes;
   return std::max(kSmallest, bytes * 4 / 4096 * 4096);
 }
 

@@ -104,6 +104,25 @@ TEST_P(ForeignDumpTest, ThePeerReadsOurDumpAndWeReadItsDump) {
   }
 }
 
+// Ours keep of such keys little more than the number.
+TEST_P(ForeignDumpTest, KeysWithLongCommonPrefixesFitIntoThePeersDatabase) {
+  const std::string prefix(500, 'p');
+  constexpr int kRecords = 100'000;
+  std::string tsv;
+  for (int i = 0; i < kRecords; ++i) absl::StrAppend(&tsv, prefix, 100'000 + i, "\tv\n");
+  const std::string store = Path(".emdb");
+  RunOk({"load", store, "--quiet"}, tsv);
+  RunOk({"checkpoint", store});
+  const std::string database = Path(GetParam().file_suffix);
+  const std::string dump =
+      RunOk({"dump", store, "--format=" + GetParam().name, "--print", "--quiet"});
+  RunProgram(absl::StrCat(GetParam().load, " ", database), dump);
+  // A key and a value are a line each.
+  EXPECT_EQ(
+      RunProgram(absl::StrCat("{ ", GetParam().dump, " ", database, " | grep -c '^ '; }"), ""),
+      absl::StrCat(2 * kRecords, "\n"));
+}
+
 TEST_P(ForeignDumpTest, PrintedTextIsReadRightlyOrRefused) {
   for (const std::string value : {"C:\\2024", "C:\\new", "a\\\\b", "\\5c", "plain", "\n\xff"}) {
     const std::string store = Path(".emdb");
