@@ -54,7 +54,8 @@ TEST_F(CliTest, AMissingKeyIsExitCode1) {
 }
 
 TEST_F(CliTest, AMissingStoreIsExitCode3AndIsNotMade) {
-  for (const char* command : {"get", "delete", "scan", "count", "stats", "verify", "wal-dump"}) {
+  for (const char* command : {"get", "delete", "scan", "count", "dump", "stats", "verify",
+                              "checkpoint", "compact", "wal-dump", "page-dump"}) {
     std::vector<std::string> words = {command, "STORE"};
     if (words[0] == "get" || words[0] == "delete") words.emplace_back("key");
     const Outcome outcome = Run(words);
@@ -436,7 +437,7 @@ TEST_F(CliTest, HelpIsThereForEachCommand) {
   EXPECT_EQ(Out({"help"}), help);
   for (const char* command :
        {"get", "put", "delete", "scan", "count", "load", "dump", "stats", "verify", "checkpoint",
-        "compact", "wal-dump", "page-dump", "shell"}) {
+        "compact", "wal-dump", "page-dump", "salvage", "shell"}) {
     EXPECT_THAT(help, HasSubstr(absl::StrCat("\n  ", command, " "))) << command;
     const std::string text = Out({command, "--help"});
     EXPECT_THAT(text, StartsWith(absl::StrCat("Usage: emdb ", command, " STORE")));
