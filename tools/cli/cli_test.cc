@@ -55,7 +55,7 @@ TEST_F(CliTest, AMissingKeyIsExitCode1) {
 
 TEST_F(CliTest, AMissingStoreIsExitCode3AndIsNotMade) {
   for (const char* command : {"get", "delete", "scan", "count", "dump", "stats", "verify",
-                              "checkpoint", "compact", "wal-dump", "page-dump"}) {
+                              "checkpoint", "compact", "wal-dump", "page-dump", "shell"}) {
     std::vector<std::string> words = {command, "STORE"};
     if (words[0] == "get" || words[0] == "delete") words.emplace_back("key");
     const Outcome outcome = Run(words);
@@ -393,7 +393,7 @@ TEST_F(CliTest, AStoreInUseIsExitCode3) {
 }
 
 TEST_F(CliTest, TheShellRunsCommandsOnOneStore) {
-  EXPECT_EQ(Out({"shell", "STORE"},
+  EXPECT_EQ(Out({"shell", "STORE", "--create"},
                 "put 'a key' \"a value\"\n"
                 "# a comment\n"
                 "\n"
@@ -409,14 +409,14 @@ TEST_F(CliTest, TheShellRunsCommandsOnOneStore) {
 }
 
 TEST_F(CliTest, AScriptInTheShellEndsAtItsFirstError) {
-  const Outcome outcome = Run({"shell", "STORE"}, "put a 1\nptu b 2\nput c 3\n");
+  const Outcome outcome = Run({"shell", "STORE", "--create"}, "put a 1\nptu b 2\nput c 3\n");
   EXPECT_EQ(outcome.code, ExitCode::kUsage);
   EXPECT_THAT(outcome.err, HasSubstr("line 2: unknown command \"ptu\"; did you mean put?"));
   EXPECT_EQ(Out({"scan", "STORE"}), "a\t1\n");
 }
 
 TEST_F(CliTest, TheShellGoesOnWhenTold) {
-  const Outcome outcome = Run({"shell", "STORE", "--keep-going"},
+  const Outcome outcome = Run({"shell", "STORE", "--create", "--keep-going"},
                               "put a 1\nget none\nptu b 2\nload /nonexistent\nput c 3\n");
   EXPECT_EQ(outcome.code, ExitCode::kUsage) << "that of the first error";
   EXPECT_THAT(outcome.err, HasSubstr("unknown command \"ptu\""));
@@ -428,7 +428,7 @@ TEST_F(CliTest, TheShellGoesOnWhenTold) {
 
 TEST_F(CliTest, TheShellHasNoCommandsThatNeedOtherInput) {
   for (const char* line : {"wal-dump\n", "shell\n", "load\n", "put key\n"}) {
-    EXPECT_EQ(Run({"shell", "STORE"}, line).code, ExitCode::kUsage) << line;
+    EXPECT_EQ(Run({"shell", "STORE", "--create"}, line).code, ExitCode::kUsage) << line;
   }
 }
 

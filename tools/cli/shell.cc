@@ -135,6 +135,7 @@ absl::StatusOr<const Command*> Shell::FindCommand(const std::string& name) const
 }
 
 absl::Status RunShell(const CommandContext& context) {
+  if (context.arguments.IsOn("create")) context.store.MakeIfMissing();
   // Not at the first command that needs it: nobody else writes while the shell is there.
   EMDB_RETURN_IF_ERROR(context.store.Open().status());
   return Shell(context).Run();
@@ -151,12 +152,13 @@ std::vector<Command> ShellCommands() {
           "contain spaces. "
           "Without a terminal it is a script: it ends at the first error, with that error's exit "
           "code. A key that is not there is no error.",
-      .options = {{.name = "keep-going",
+      .options = {{.name = "create", .help = "make the store if it is missing"},
+                  {.name = "keep-going",
                    .help = "go on after errors, also in a script, and end with the exit code of "
                            "the first"}},
       .examples = {"emdb shell app.emdb",
-                   "echo \"put greeting 'good morning'\" | emdb shell app.emdb"}};
-  return {{.syntax = syntax, .store_use = StoreUse::kCreate, .in_shell = false, .run = RunShell}};
+                   "echo \"put greeting 'good morning'\" | emdb shell app.emdb --create"}};
+  return {{.syntax = syntax, .store_use = StoreUse::kWrite, .in_shell = false, .run = RunShell}};
 }
 
 }  // namespace emdb::cli

@@ -8,7 +8,8 @@ namespace emdb::cli {
 absl::Status MissingFileError(const absl::Status& status, const std::string& path) {
   if (!absl::IsNotFound(status)) return status;
   return absl::FailedPreconditionError(
-      absl::StrCat("there is no store at ", path, "; `emdb put` and `emdb load` make one"));
+      absl::StrCat("there is no store at ", path,
+                   "; `emdb put`, `emdb load` and `emdb shell --create` make one"));
 }
 
 absl::StatusOr<std::unique_ptr<FileLock>> LockForReading(Env* env, const std::string& store_path) {

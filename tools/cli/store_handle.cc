@@ -1,7 +1,6 @@
 #include "tools/cli/store_handle.h"
 
 #include "absl/strings/str_cat.h"
-#include "storage/check.h"
 #include "tools/cli/store_files.h"
 
 namespace emdb::cli {

@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "kv/db.h"
+#include "storage/check.h"
 
 namespace emdb::cli {
 
@@ -31,6 +32,11 @@ class StoreHandle {
   StoreHandle(StoreUse use, std::string path, Env* env)
       : use_(use), path_(std::move(path)), env_(env) {}
 
+  // From now on Open makes the store if it is missing. Only for one that is opened for writing.
+  void MakeIfMissing() {
+    EMDB_CHECK(use_ == StoreUse::kWrite || use_ == StoreUse::kCreate);
+    use_ = StoreUse::kCreate;
+  }
   // The same Db each time; it lives as long as this. FailedPrecondition if there is no such store.
   absl::StatusOr<Db*> Open();
   // OK if it was never opened.
@@ -39,7 +45,7 @@ class StoreHandle {
   const std::string& path() const { return path_; }
 
  private:
-  const StoreUse use_;
+  StoreUse use_;
   const std::string path_;
   Env* const env_;
   std::unique_ptr<Db> db_;
