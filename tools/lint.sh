@@ -65,7 +65,10 @@ main() {
     mapfile -t files <<<"${listed}"
   fi
   mapfile -t sources < <(with_suffix 'cc|h' "${files[@]}")
-  mapfile -t scripts < <(with_suffix sh "${files[@]}")
+  mapfile -t scripts < <(
+    with_suffix sh "${files[@]}"
+    printf '%s\n' "${files[@]}" | grep -Fx .ci/run || true
+  )
 
   # A header is checked with the .cc files that include it, unless it was named.
   tidied=("${sources[@]}")
