@@ -9,7 +9,8 @@
 #
 # Without --out the results go to tools/bench/results/PROFILE, which git ignores.
 # --publish puts them into tools/bench/results/MACHINE-DATE instead and, if the run
-# was complete, its picture into tools/bench/results/summary.svg, which README.md shows.
+# was complete, its picture into tools/bench/results/summary.svg, which README.md shows. It is for
+# all of `standard`: it takes no other profile and no other flags.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -42,6 +43,10 @@ for argument in "$@"; do
     *) flags+=("${argument}") ;;
   esac
 done
+if ${publish} && [[ ${profile} != standard || $# -ne 1 ]]; then
+  echo "report.sh: --publish is for all of standard: tools/bench/report.sh standard --publish" >&2
+  exit 2
+fi
 if ${publish}; then out=${results}/$(machine_name)-$(date -u +%Y-%m-%d); fi
 
 tools/install_packages.sh
