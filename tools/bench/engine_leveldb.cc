@@ -123,17 +123,15 @@ class LevelDbEngine final : public Engine {
   }
 
   // It has no way to ask for pending compactions either: they are over when its background thread
-  // neither runs nor waits for the disk. Twice in a row, as it may just be on its way to its queue.
-  // The same interval as for RocksDB: this is part of what is timed.
+  // neither runs nor waits for the disk. That is looked at twice, as it may just be on its way to
+  // its queue, but without a pause: this is part of what is timed. Intervals as for the others.
   absl::Status Settle() override {
     // To compact a range writes the memtable first; no key is in this one.
     const std::string behind_all_keys(64, '\xff');
     const leveldb::Slice nowhere(behind_all_keys);
     db_->CompactRange(&nowhere, &nowhere);
-    constexpr auto kInterval = std::chrono::milliseconds(5);
-    for (int idle = 0; idle < 2;) {
-      std::this_thread::sleep_for(kInterval);
-      idle = CountBusyThreads() == 0 ? idle + 1 : 0;
+    while (CountBusyThreads() > 0 || CountBusyThreads() > 0) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     return absl::OkStatus();
   }

@@ -130,7 +130,7 @@ class RocksDbEngine final : public Engine {
   // This version has no call that waits for compactions, hence the polling.
   absl::Status Settle() override {
     EMDB_RETURN_IF_ERROR(FromRocksDb(db_->Flush(rocksdb::FlushOptions())));
-    while (IsBusy()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    while (IsBusy()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return absl::OkStatus();
   }
 
