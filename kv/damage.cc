@@ -186,12 +186,19 @@ std::vector<Piece> Pieces(const DiskImage& image) {
   return pieces;
 }
 
-}  // namespace
-
 uint64_t CountBits(const DiskImage& image) {
   uint64_t bits = 0;
   for (const Piece& piece : Pieces(image)) bits += piece.bits;
   return bits;
+}
+
+}  // namespace
+
+SpreadBits::SpreadBits(const DiskImage& image, uint64_t wanted, uint64_t seed) {
+  const uint64_t all = CountBits(image);
+  stride = wanted == 0 ? 1 : all / wanted | 1;
+  first = seed % stride;
+  count = (all - first + stride - 1) / stride;
 }
 
 Damage FlipBit(const DiskImage& image, uint64_t bit) {

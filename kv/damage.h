@@ -26,8 +26,19 @@ struct Damage {
 
 // Bits are counted through all files, in the order of their paths. Of 4096 bytes of zeros only one
 // bit counts: a log's files end in megabytes that were never used.
-uint64_t CountBits(const DiskImage& image);
 Damage FlipBit(const DiskImage& image, uint64_t bit);
+
+// Bits for FlipBit, evenly spread over an image.
+struct SpreadBits {
+  // About `wanted` of them; 0: every bit. `seed` says where they begin.
+  SpreadBits(const DiskImage& image, uint64_t wanted, uint64_t seed);
+
+  uint64_t At(uint64_t i) const { return first + i * stride; }  // i < count
+
+  uint64_t stride;  // odd, so that every bit of a byte has its turn
+  uint64_t first;
+  uint64_t count;
+};
 
 // One of these, by the seed: one to eight sectors zeroed, filled with noise, as they were in
 // `older`, swapped with others, or copied over others; a file cut, made longer, emptied or deleted.

@@ -298,13 +298,9 @@ TEST_P(DbDamageTest, UndamagedStoreIsRead) {
 }
 
 TEST_P(DbDamageTest, FlippedBitIsReportedOrHarmless) {
-  const uint64_t all = CountBits(subject_.image);
-  const uint64_t wanted = TestAmount("EMDB_BITS", 1'500);
-  // An odd stride, so that every bit of a byte has its turn.
-  const uint64_t stride = wanted == 0 ? 1 : all / wanted | 1;
-  const uint64_t first = TestSetting("EMDB_SEED", 1) % stride;
-  Run((all - first + stride - 1) / stride,
-      [&](uint64_t i) { return FlipBit(subject_.image, first + i * stride); });
+  const SpreadBits bits(subject_.image, TestAmount("EMDB_BITS", 1'500),
+                        TestSetting("EMDB_SEED", 1));
+  Run(bits.count, [&](uint64_t i) { return FlipBit(subject_.image, bits.At(i)); });
 }
 
 TEST_P(DbDamageTest, DamagedSectorsAndFilesAreReportedOrHarmless) {

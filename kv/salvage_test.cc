@@ -455,10 +455,9 @@ TEST_P(SalvageTest, RandomDamageYieldsNothingThatWasNeverWritten) {
 }
 
 TEST_P(SalvageTest, FlippedBitYieldsNothingThatWasNeverWritten) {
-  const uint64_t wanted = TestAmount("EMDB_BITS", 80);
-  const uint64_t stride = CountBits(original().image) / wanted | 1;
-  for (uint64_t i = 0; i < wanted; ++i) {
-    const Damage damage = FlipBit(original().image, i * stride);
+  const SpreadBits bits(original().image, TestAmount("EMDB_BITS", 80), TestSetting("EMDB_SEED", 1));
+  for (uint64_t i = 0; i < bits.count; ++i) {
+    const Damage damage = FlipBit(original().image, bits.At(i));
     EXPECT_EQ(Judge(original(), SalvageImage(damage.image), GetParam() != End::kClosed), "")
         << damage.what;
   }
