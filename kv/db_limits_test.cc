@@ -14,7 +14,6 @@
 
 #include <atomic>
 #include <cerrno>
-#include <chrono>
 #include <csignal>
 #include <functional>
 #include <memory>
@@ -165,7 +164,8 @@ TEST(DbLimitsTest, ACheckpointIsNotToldOfAnAttemptThatBeganBeforeThereWasSpace) 
 }
 
 // The pause between attempts must not grow until a disk that has had space for long still counts as
-// full.
+// full: after 12 attempts one that doubles each time, without an end, takes minutes, and the test does
+// not end in time.
 TEST(DbLimitsTest, WritesWorkAgainSoonAfterThereIsSpaceWithoutACheckpointBeingAskedFor) {
   const std::string path = "/disk/store.emdb";
   std::counting_semaphore failed_attempts(0);
@@ -186,20 +186,16 @@ TEST(DbLimitsTest, WritesWorkAgainSoonAfterThereIsSpaceWithoutACheckpointBeingAs
   absl::Status refusal;
   const int count = FillUp(db->get(), &refusal);
   ASSERT_TRUE(absl::IsResourceExhausted(refusal)) << refusal;
-  for (int i = 0; i < 6; ++i) failed_attempts.acquire();
+  for (int i = 0; i < 12; ++i) failed_attempts.acquire();
   env.SetObserver(nullptr);
   env.ClearRules();
 
-  using Clock = std::chrono::steady_clock;
-  const Clock::time_point start = Clock::now();
-  // Four times as long as it takes.
-  const Clock::time_point end = start + std::chrono::seconds(2);
   absl::Status status = refusal;
-  while (!status.ok() && Clock::now() < end) {
+  while (absl::IsResourceExhausted(status)) {
     std::this_thread::yield();
     status = (*db)->Put("later", "1");
   }
-  EXPECT_EQ(status, absl::OkStatus()) << "still, 2 seconds after there was space";
+  EXPECT_EQ(status, absl::OkStatus());
   EXPECT_EQ(CheckRecords(**db, count), "");
 }
 
