@@ -153,7 +153,8 @@ absl::Status Checkpointer::CheckpointOldest() {
     next->frozen.pop_back();
     next->tree = parts_.store->GetView();
   });
-  // So that the memory of the memtable is there for the next one, for which writers may be waiting.
+  // So that the memory of the memtable is there for the next one, for which writers may be waiting:
+  // they wait for the reads that have begun, too.
   table.reset();
   parts_.states->WaitForReaders();
   {

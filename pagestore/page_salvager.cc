@@ -111,7 +111,9 @@ absl::Status PageSalvager::VisitNode(PageRef ref, uint32_t level, const KeyRange
   }
   if (level == 0) return VisitLeaf(page.data(), visit);
   const SliceList slices(page.data());
+  const size_t lost_before = lost_.size();
   for (uint32_t i = slices.size(); i-- > 0;) ReadSlice(slices.at(i), range);
+  slices_are_whole_ = lost_.size() == lost_before;
   EMDB_RETURN_IF_ERROR(VisitChildren(page.data(), level, range, visit));
   return level == 1 ? VisitOverlay(range.upper, visit) : absl::OkStatus();
 }
@@ -154,7 +156,7 @@ void PageSalvager::ReadSlice(const SliceRef& slice, const KeyRange& range) {
 absl::Status PageSalvager::VisitOverlay(const std::optional<std::string>& upper, Visitor visit) {
   while (!overlay_.empty() && (!upper || overlay_.begin()->first < *upper)) {
     const auto change = overlay_.extract(overlay_.begin());
-    const bool amid_lost = lost_keys_.Contains(change.key());
+    const bool amid_lost = slices_are_whole_ && lost_keys_.Contains(change.key());
     const size_t lost_before = lost_.size();
     if (change.mapped().kind != CellKind::kTombstone) {
       EMDB_RETURN_IF_ERROR(
@@ -189,7 +191,9 @@ absl::Status PageSalvager::VisitCell(std::string_view key, CellKind kind, std::s
   return absl::OkStatus();
 }
 
-bool PageSalvager::IsLost(std::string_view key) const { return lost_keys_.Contains(key); }
+bool PageSalvager::IsLost(std::string_view key) const {
+  return lost_keys_.Contains(key) && !known_keys_.contains(key);
+}
 
 absl::Status PageSalvager::ForEachLeaf(absl::FunctionRef<bool(const char* page)> visit) const {
   const uint32_t page_size = file_->page_size();
@@ -259,7 +263,7 @@ absl::StatusOr<bool> PageSalvager::VisitStray(const char* page, bool all_keys, V
     const std::string key = leaf.key(i);
     // Before its value is read: the pages of one that the tree has newer may be used otherwise, and
     // nothing is lost then.
-    if (!all_keys && (!IsLost(key) || known_keys_.contains(key))) continue;
+    if (!all_keys && !IsLost(key)) continue;
     const LeafView::Cell cell = leaf.cell(i);
     EMDB_RETURN_IF_ERROR(VisitCell(key, cell.kind, cell.payload, give));
   }

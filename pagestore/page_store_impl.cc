@@ -235,7 +235,7 @@ absl::Status PageStoreImpl::WritePages(const MakeTree& make, PageWriter* writer,
   if (root.height > kMaxHeight) {
     return absl::ResourceExhaustedError(
         absl::StrCat(path(), ": the tree would have ", root.height, " levels; at most ", kMaxHeight,
-                     " are possible: write less at a time, or Compact"));
+                     " are possible, which keys of thousands of bytes can come to"));
   }
   const TreeWriter::Difference& difference = tree_writer.difference();
   header->root = root.ref;
