@@ -72,7 +72,8 @@ void FreeSpace::RestartSearch() {
   hint_ = kHeaderSlots;
   exact_hints_.fill(kHeaderSlots);
   const bool plenty = free_pages() * 4 > file_pages_;
-  preferred_run_ = plenty || file_pages_ < kSmallFilePages ? 1 : kLongRun;
+  const bool takes_any = plenty || takes_small_holes_ || file_pages_ < kSmallFilePages;
+  preferred_run_ = takes_any ? 1 : kLongRun;
 }
 
 absl::StatusOr<FreeSpace::Chunk*> FreeSpace::LoadChunk(uint32_t index) {

@@ -26,7 +26,7 @@ constexpr uint64_t kFoldStepBytes = uint64_t{64} << 20;
 // kMaxHeight.
 uint32_t UsualHeight(const StoreHeader& header) {
   constexpr uint32_t kSpare = 4;
-  constexpr uint32_t kMost = 24;
+  constexpr uint32_t kMost = 34;
   const auto levels = static_cast<uint32_t>(std::bit_width(header.used_pages));
   return std::min(levels + kSpare, kMost);
 }
@@ -197,6 +197,7 @@ absl::Status PageStoreImpl::WriteGeneration(uint64_t next_seq, const MakeTree& m
   absl::Status status = WritePages(make, &*writer, &header);
   if (!status.ok()) {
     // Nothing refers to what was written, so the durable generation is all there is.
+    if (absl::IsResourceExhausted(status)) free_space_.set_takes_small_holes(true);
     free_space_.Reset(header_);
     cache_.Erase(writer->placed());
     // When nothing is being written any more: on a full disk others need what the attempt has
@@ -213,6 +214,7 @@ absl::Status PageStoreImpl::WriteGeneration(uint64_t next_seq, const MakeTree& m
   // The pages that only older generations use are the first to leave the cache.
   cache_.Demote(free_space_.freed());
   free_space_.Commit(header.generation);
+  if (header.file_pages > header_.file_pages) free_space_.set_takes_small_holes(false);
   Publish(header, writer->pages_written());
   GiveBackEnd();
   return absl::OkStatus();

@@ -252,6 +252,35 @@ TEST_F(PageStoreTest, TheTreeStaysLowWhereEachSplitGoesUpToTheRoot) {
   ExpectVerified();
 }
 
+// Holes of a page are left alone while the file can grow.
+TEST_F(PageStoreTest, OnAFullDiskTheSmallestHolesAreTaken) {
+  constexpr int kRecords = 50000;
+  PageStoreOptions options = SmallStoreOptions(&env_);
+  options.slices_above_bytes = UINT64_MAX;
+  ASSERT_NO_FATAL_FAILURE(Open(options));
+  Put(Ascending(0, kRecords, 1000));
+  RandomRecords random(1);
+  const auto overwrites = [&] {
+    Changes changes;
+    for (int i = 0; i < 100; ++i) {
+      changes[absl::StrFormat("key%09d", random.Uniform(kRecords))] = std::string(1000, 'w');
+    }
+    return changes;
+  };
+  for (int i = 0; i < 12; ++i) Put(overwrites());
+  const PageStoreStats stats = store_->stats();
+  ASSERT_GT(stats.free_pages, 1000u);
+  ASSERT_LT(stats.free_pages * 4, stats.file_pages);
+  env_.SetCapacity(FileBytes());
+  const absl::Status first = Apply(store_.get(), ++seq_, overwrites());
+  EXPECT_TRUE(first.ok() || absl::IsResourceExhausted(first)) << first;
+  for (int i = 0; i < 10; ++i) Put(overwrites());
+  env_.SetCapacity(UINT64_MAX);
+  Put(Ascending(kRecords, 2 * kRecords, 1000));
+  Put(overwrites());
+  ExpectVerified();
+}
+
 TEST_F(PageStoreTest, AnAscendingLoadFillsItsPages) {
   constexpr int kRecords = 20000;
   constexpr size_t kValueSize = 100;
