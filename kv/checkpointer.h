@@ -147,7 +147,7 @@ class Checkpointer {
   bool was_merged_ = false;  // of the thread: the attempt under way came so far
   // Of the thread: the attempt under way had an error of a log that goes on.
   bool log_goes_on_ = false;
-  uint64_t quiet_seq_ = 0;   // of the thread: the log's end when it was last quiet
+  uint64_t quiet_seq_ = 0;  // of the thread: the log's end when it was last quiet
   std::thread thread_;
 };
 

@@ -164,8 +164,8 @@ TEST(DbLimitsTest, ACheckpointIsNotToldOfAnAttemptThatBeganBeforeThereWasSpace) 
 }
 
 // The pause between attempts must not grow until a disk that has had space for long still counts as
-// full: after 12 attempts one that doubles each time, without an end, takes minutes, and the test does
-// not end in time.
+// full: after 12 attempts one that doubles each time, without an end, takes minutes, and the test
+// does not end in time.
 TEST(DbLimitsTest, WritesWorkAgainSoonAfterThereIsSpaceWithoutACheckpointBeingAskedFor) {
   const std::string path = "/disk/store.emdb";
   std::counting_semaphore failed_attempts(0);

@@ -155,7 +155,8 @@ std::vector<absl::Status> DbImpl::MultiGet(absl::Span<const std::string_view> ke
 }
 
 std::unique_ptr<Iterator> DbImpl::NewIterator(const ReadOptions& options) {
-  // Close takes the states away, waits for the guards, and only then looks who has pinned the store.
+  // Close takes the states away, waits for the guards, and only then looks who has pinned the
+  // store.
   EpochGuard guard(states_.epoch());
   ReadPoint point;
   if (absl::Status s = FindReadPointToHold(options, &point); !s.ok()) {

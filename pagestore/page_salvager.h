@@ -121,7 +121,7 @@ class PageSalvager {
   // What the slices of the node that is being read say and its leaves have not come to yet.
   std::map<std::string, Change> overlay_;
   bool slices_are_whole_ = true;  // of that node
-  KeyRanges lost_keys_;  // of the tree
+  KeyRanges lost_keys_;           // of the tree
   // Keys amid these of which a slice says all the same what belongs to them.
   std::set<std::string, std::less<>> known_keys_;
   std::vector<LostPiece> lost_;

@@ -225,14 +225,13 @@ absl::Status PageStoreImpl::WritePages(const MakeTree& make, PageWriter* writer,
   EMDB_ASSIGN_OR_RETURN(const PageId move_from, EndToMove());
   const uint64_t bytes = header_.key_bytes + header_.value_bytes;
   TreeWriter tree_writer(
-      TreeOf(header_),
-      {.free_space = &free_space_,
-       .writer = writer,
-       .generation = header->generation,
-       .move_from = move_from,
-       .record_bytes = bytes / std::max<uint64_t>(header_.records, 1),
-       .may_add_slices = file_.OffsetOf(header_.used_pages) > slices_above_bytes_,
-       .packs_inner_nodes = header_.height > UsualHeight(header_)});
+      TreeOf(header_), {.free_space = &free_space_,
+                        .writer = writer,
+                        .generation = header->generation,
+                        .move_from = move_from,
+                        .record_bytes = bytes / std::max<uint64_t>(header_.records, 1),
+                        .may_add_slices = file_.OffsetOf(header_.used_pages) > slices_above_bytes_,
+                        .packs_inner_nodes = header_.height > UsualHeight(header_)});
   EMDB_ASSIGN_OR_RETURN(const TreeBuilder::Root root, make(&tree_writer));
   if (root.height > kMaxHeight) {
     return absl::ResourceExhaustedError(

@@ -201,7 +201,8 @@ TEST(WalTest, GroupSyncsWhatIsPendingBeforeALargeRecordIsWritten) {
   env.SetObserver([&](const FaultEnv::TraceEntry& entry) {
     // The first segment of a log is spare 0 here; others get zeros in the background.
     const bool is_of_log = entry.op == FileOp::kWrite && entry.path.ends_with(".spare.0");
-    if (is_of_log && entry.size >= kLargeBytes) durable_at_large_writes.push_back(wal->durable_seq());
+    if (is_of_log && entry.size >= kLargeBytes)
+      durable_at_large_writes.push_back(wal->durable_seq());
   });
   const uint64_t syncs_before = wal->stats().syncs;
   ASSERT_OK(wal->Append(std::string(kLargeBytes, 'x')).status());
