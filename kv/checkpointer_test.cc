@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -163,10 +164,33 @@ TEST_F(CheckpointerTest, WhatIsMergedIsVisibleBeforeThoughItsWriterHasNotCalledB
 
 TEST_F(CheckpointerTest, TheLogIsDurableBeforeTheStoreIsAheadOfIt) {
   Start();
+  Write("first");
+  std::atomic<bool> is_syncing{false};
+  std::atomic<bool> go_on{false};
+  std::atomic<uint64_t> durable_at_first_write = UINT64_MAX;
+  env_.SetObserver([&](const FaultEnv::TraceEntry& entry) {
+    // The first segment; while it is being synced, what is frozen cannot be.
+    if (entry.op == FileOp::kSyncData && entry.path == "dir/store.wal.spare.0") {
+      is_syncing = true;
+      while (!go_on) std::this_thread::yield();
+    }
+    if (entry.op != FileOp::kWrite || entry.path != "dir/store") return;
+    uint64_t none = UINT64_MAX;
+    durable_at_first_write.compare_exchange_strong(none, log_.durable_seq());
+  });
+  std::thread syncer([this] { EXPECT_TRUE(log_.Flush().ok()); });
+  while (!is_syncing) std::this_thread::yield();
   Write("unsynced");
   const uint64_t end = Freeze();
+  // Time for a checkpoint that does not wait to write.
+  for (int i = 0; i < 100 && durable_at_first_write == UINT64_MAX; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  go_on = true;
+  syncer.join();
   EXPECT_TRUE(checkpointer_->WaitForCheckpoint(end).ok());
-  EXPECT_GE(log_.durable_seq(), end);
+  env_.SetObserver(nullptr);
+  EXPECT_GE(durable_at_first_write.load(), end);
 }
 
 TEST_F(CheckpointerTest, AWriteThatIsNotYetVisibleIsWaitedForAndAVoidOneLeftOut) {
