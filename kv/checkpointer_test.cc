@@ -93,10 +93,11 @@ class CheckpointerTest : public testing::Test {
     return states_.Acquire()->tree.Get(key, &value).ok();
   }
 
-  void FailStoreSyncs() {
+  // Operations of this kind fail, on the log's files or on the store's.
+  void Fail(FileOp failing, bool on_log) {
     FaultRule rule;
-    rule.matches = [](FileOp op, std::string_view path) {
-      return op == FileOp::kSyncData && path == "dir/store";
+    rule.matches = [failing, on_log](FileOp op, std::string_view path) {
+      return op == failing && (on_log ? path.starts_with("dir/store.wal") : path == "dir/store");
     };
     env_.AddRule(std::move(rule));
   }
@@ -265,11 +266,7 @@ TEST_F(CheckpointerTest, AfterAnErrorOfALogThatGoesOnItTriesAgain) {
   Write("key");
   const uint64_t end = Freeze();
   Write("behind");  // which the checkpoint will write
-  FaultRule rule;
-  rule.matches = [](FileOp op, std::string_view path) {
-    return op == FileOp::kWrite && path.starts_with("dir/store.wal");
-  };
-  env_.AddRule(std::move(rule));
+  Fail(FileOp::kWrite, /*on_log=*/true);
   Start();
   const absl::Status failed = checkpointer_->WaitForCheckpoint(end);
   EXPECT_EQ(failed.code(), absl::StatusCode::kUnavailable) << failed;
@@ -286,11 +283,7 @@ TEST_F(CheckpointerTest, AFailedSyncOfTheLogIsFinal) {
   Write("key");
   const uint64_t end = Freeze();
   Write("behind");  // which the checkpoint will write
-  FaultRule rule;
-  rule.matches = [](FileOp op, std::string_view path) {
-    return op == FileOp::kSyncData && path.starts_with("dir/store.wal");
-  };
-  env_.AddRule(std::move(rule));
+  Fail(FileOp::kSyncData, /*on_log=*/true);
   Start();
   EXPECT_FALSE(checkpointer_->WaitForCheckpoint(end).ok());
   env_.ClearRules();
@@ -302,7 +295,7 @@ TEST_F(CheckpointerTest, AFailedSyncOfTheLogIsFinal) {
 TEST_F(CheckpointerTest, AnyOtherErrorIsFinal) {
   Start();
   Write("key");
-  FailStoreSyncs();
+  Fail(FileOp::kSyncData, /*on_log=*/false);
   const uint64_t end = Freeze();
   EXPECT_FALSE(checkpointer_->WaitForCheckpoint(end).ok());
   env_.ClearRules();
