@@ -118,7 +118,10 @@ absl::Status PageStoreImpl::Compact(const std::function<void()>& on_generation) 
     return absl::OkStatus();
   };
   if (header_.slice_pages > 0) {
-    EMDB_RETURN_IF_ERROR(write([](TreeWriter* writer) { return writer->Fold(UINT64_MAX); }));
+    EMDB_RETURN_IF_ERROR(write([](TreeWriter* writer) {
+      std::string start;
+      return writer->Fold(UINT64_MAX, &start);
+    }));
   }
   // First behind everything, which leaves all in front of it free, and from there to the front.
   EMDB_RETURN_IF_ERROR(write([this](TreeWriter* writer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(
@@ -140,9 +143,11 @@ absl::StatusOr<bool> PageStoreImpl::Tidy() {
   MutexLock lock(&writer_mutex_);
   EMDB_RETURN_IF_ERROR(CheckWritable());
   if (header_.slice_pages > 0) {
-    EMDB_RETURN_IF_ERROR(WriteGeneration(header_.next_seq, [this](TreeWriter* writer) {
-      return writer->Fold(kFoldStepBytes / file_.page_size());
+    std::string next = fold_next_;
+    EMDB_RETURN_IF_ERROR(WriteGeneration(header_.next_seq, [&](TreeWriter* writer) {
+      return writer->Fold(kFoldStepBytes / file_.page_size(), &next);
     }));
+    fold_next_ = std::move(next);
     return true;
   }
   Reclaim();

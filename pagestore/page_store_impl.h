@@ -120,6 +120,9 @@ class PageStoreImpl {
   // UINT32_MAX, or: what stands from this page on was to be moved and stayed where it is (large
   // values do), so that looking for it again is of no use until some of it goes.
   PageId stuck_from_ ABSL_GUARDED_BY(writer_mutex_) = UINT32_MAX;
+  // Where the next Tidy goes on with folding, so that a step does not look again at all nodes that
+  // earlier ones have folded.
+  std::string fold_next_ ABSL_GUARDED_BY(writer_mutex_);
   // The last Tidy moved pages, and the file did not get shorter yet.
   bool tidy_is_waiting_ ABSL_GUARDED_BY(writer_mutex_) = false;
 

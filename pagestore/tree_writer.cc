@@ -33,10 +33,13 @@ absl::StatusOr<TreeBuilder::Root> TreeWriter::Merge(ChangeSource* changes,
   return root;
 }
 
-absl::StatusOr<TreeBuilder::Root> TreeWriter::Fold(uint64_t pages) {
+absl::StatusOr<TreeBuilder::Root> TreeWriter::Fold(uint64_t pages, std::string* from) {
   fold_left_ = pages;
+  fold_from_ = *from;
   NoChanges none;
-  return Merge(&none, nullptr);
+  EMDB_ASSIGN_OR_RETURN(const TreeBuilder::Root root, Merge(&none, nullptr));
+  *from = fold_left_ > 0 ? std::string() : fold_from_;
+  return root;
 }
 
 absl::StatusOr<TreeBuilder::Root> TreeWriter::Rewrite() {
@@ -67,11 +70,16 @@ absl::StatusOr<bool> TreeWriter::IsToRewrite(PageRef ref, uint32_t level) {
   if (fold_left_ > 0 && SliceList(pin.data()).size() > 0) return true;
   if (!moves && level == 1) return false;
   const InnerView node(pin.data());
-  for (uint32_t i = 0; i < node.child_count(); ++i) {
+  for (uint32_t i = FirstToRewrite(node); i < node.child_count(); ++i) {
     EMDB_ASSIGN_OR_RETURN(const bool rewrite, IsToRewrite(node.child(i), level - 1));
     if (rewrite) return true;
   }
   return false;
+}
+
+uint32_t TreeWriter::FirstToRewrite(const InnerView& node) const {
+  const bool folds_only = target_.move_from == UINT32_MAX && !target_.packs_inner_nodes;
+  return folds_only ? node.ChildFor(fold_from_) : 0;
 }
 
 absl::StatusOr<PagePin> TreeWriter::LoadInner(PageRef ref, uint32_t level) {
@@ -112,6 +120,7 @@ absl::Status TreeWriter::CheckBounds(PageId id, std::string_view first, std::str
 
 absl::Status TreeWriter::MergeChildren(const InnerView& node, uint32_t level,
                                        const Bounds& bounds) {
+  const uint32_t first_to_rewrite = FirstToRewrite(node);
   std::string lower(bounds.lower);
   std::string upper;
   for (uint32_t i = 0; i < node.child_count(); ++i) {
@@ -121,7 +130,7 @@ absl::Status TreeWriter::MergeChildren(const InnerView& node, uint32_t level,
       child.upper = upper;
     }
     bool rewrite = IsTouched(child.upper) || builder_.WantsNeighbour(level - 1);
-    if (!rewrite) {
+    if (!rewrite && i >= first_to_rewrite) {
       EMDB_ASSIGN_OR_RETURN(rewrite, IsToRewrite(node.child(i), level - 1));
     }
     if (rewrite) {

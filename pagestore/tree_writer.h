@@ -66,8 +66,9 @@ class TreeWriter {
   // Merges `changes` into the tree. InvalidArgument for keys or values out of bounds or keys out of
   // order; DataLoss and I/O errors. `progress` may be null.
   absl::StatusOr<TreeBuilder::Root> Merge(ChangeSource* changes, const Progress& progress);
-  // Folds the slices of nodes until these have come to about `pages` pages.
-  absl::StatusOr<TreeBuilder::Root> Fold(uint64_t pages);
+  // Folds the slices of nodes with keys at `*from` or behind it until these nodes have come to
+  // about `pages` pages. Then *from is where to go on; empty: the end of the tree was reached.
+  absl::StatusOr<TreeBuilder::Root> Fold(uint64_t pages, std::string* from);
   // Writes the whole tree anew, every page full, large values too. It has no slices.
   absl::StatusOr<TreeBuilder::Root> Rewrite();
 
@@ -107,6 +108,8 @@ class TreeWriter {
   // Whether a node below, or the node itself, is to be written anew without a change: because it is
   // to be moved, folded or packed. Reads inner nodes only.
   absl::StatusOr<bool> IsToRewrite(PageRef ref, uint32_t level);
+  // The first child that IsToRewrite need look at: what is in front of fold_from_ is not folded.
+  uint32_t FirstToRewrite(const InnerView& node) const;
   bool IsTouched(const std::optional<std::string_view>& upper) const;
   absl::StatusOr<PagePin> LoadInner(PageRef ref, uint32_t level);
   absl::StatusOr<const char*> ReadLeaf(absl::Span<const PageRef> refs);
@@ -131,6 +134,7 @@ class TreeWriter {
   const MergedChanges* folding_ = nullptr;
   bool rewrite_ = false;
   uint64_t fold_left_ = 0;     // pages of nodes that are still to be folded
+  std::string fold_from_;      // where Fold began, or went on to
   uint64_t changes_done_ = 0;  // of the checkpoint's own
   uint64_t steps_ = 0;
   std::string last_change_key_;

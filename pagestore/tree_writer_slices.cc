@@ -96,6 +96,7 @@ absl::Status TreeWriter::FoldNode(const char* page, const Bounds& bounds) {
   }
   const SliceList slices(page);
   const uint64_t pages = node.child_count() + SumOf(slices, slices.size()).pages;
+  if (fold_left_ > 0) fold_from_ = bounds.upper.value_or(std::string_view());
   fold_left_ -= std::min(fold_left_, pages);
   return WithSlices(page, slices.size(), bounds, [&] { return MergeChildren(node, 1, bounds); });
 }
