@@ -16,6 +16,8 @@ Checkpointer::Checkpointer(const Parts& parts) : parts_(parts) {
   const std::shared_ptr<const ReadState> state = parts_.states->Acquire();
   frozen_ = state->frozen.size();
   checkpoint_seq_ = merged_seq_ = state->tree.next_seq();
+  // Of a process that ended before it had been quiet for long enough.
+  is_untidy_ = parts_.store->stats().slice_pages > 0;
 }
 
 absl::StatusOr<std::unique_ptr<Checkpointer>> Checkpointer::Start(const Parts& parts) {
@@ -148,7 +150,10 @@ absl::Status Checkpointer::CheckpointOldest() {
   // Durable in the log first: a store must never be ahead of its log.
   if (absl::Status s = parts_.log->Flush(); !s.ok()) return LogError(s);
   parts_.queue->WaitUntilVisible(end_seq);
-  if (absl::Status s = Merge(*table); !s.ok()) return s;
+  if (absl::Status s = Merge(*table); !s.ok()) {
+    if (absl::IsResourceExhausted(s)) FoldForRoom();
+    return s;
+  }
   parts_.states->Update([this](ReadState* next) {
     next->frozen.pop_back();
     next->tree = parts_.store->GetView();
@@ -166,6 +171,13 @@ absl::Status Checkpointer::CheckpointOldest() {
   merged_seq_ = end_seq;
   if (absl::Status s = parts_.log->TruncateBefore(end_seq); !s.ok()) return LogError(s);
   return absl::OkStatus();
+}
+
+void Checkpointer::FoldForRoom() {
+  if (parts_.store->stats().slice_pages == 0) return;
+  // An error is that of the checkpoint, and the next attempt meets it again.
+  parts_.store->Tidy().IgnoreError();
+  ReadNewestTree();
 }
 
 absl::Status Checkpointer::LogError(const absl::Status& error) {

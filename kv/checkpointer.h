@@ -111,6 +111,9 @@ class Checkpointer {
   bool ReadNewestTree();
   absl::StatusOr<bool> TidyStep() ABSL_LOCKS_EXCLUDED(maintenance_mutex_);
   absl::Status CheckpointOldest() ABSL_LOCKS_EXCLUDED(mutex_, maintenance_mutex_);
+  // A slice's changes leave what they replace where it is, on a full disk too: folds some, so that
+  // the next attempt finds more room.
+  void FoldForRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintenance_mutex_);
   // Notes whether the log goes on after its `error`, which it returns.
   absl::Status LogError(const absl::Status& error);
   absl::Status Merge(const Memtable& table) ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintenance_mutex_);

@@ -3,6 +3,8 @@
 // kills, and by threads while checkpoints run.
 
 #include <atomic>
+#include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -161,6 +163,47 @@ TEST_F(DbSlicesTest, ASnapshotKeepsItsSlices) {
   ASSERT_NO_FATAL_FAILURE(ExpectContents(before, {.snapshot = &snapshot}));
   ASSERT_NO_FATAL_FAILURE(ExpectContents(model_));
   EXPECT_EQ(db_->GetStats().page_store.records, model_.size());
+}
+
+TEST_F(DbSlicesTest, ThoseOfAnEarlierProcessAreFoldedWhenIdle) {
+  // Again if this process was slow, and did so itself.
+  do {
+    ChangeSome();
+    ASSERT_TRUE(db_->Checkpoint().ok());
+    ASSERT_NO_FATAL_FAILURE(KillAndOpen());
+  } while (slice_records() == 0);
+  for (int waits = 0; slice_records() > 0; ++waits) {
+    ASSERT_LT(waits, 2000);
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  ASSERT_NO_FATAL_FAILURE(ExpectContents(model_));
+}
+
+// What a slice replaces stays where it is until it is folded: where the disk is full of it, no
+// attempt would find more room than the one before.
+TEST_F(DbSlicesTest, ACheckpointWithoutSpaceFoldsForTheNextAttempt) {
+  uint64_t left = UINT64_MAX;
+  // Again if the next attempt, which comes soon, was faster than the look at what is left.
+  for (int rounds = 0; left > 0; ++rounds) {
+    ASSERT_LT(rounds, 10);
+    do {
+      ChangeSome();
+      ASSERT_TRUE(db_->Checkpoint().ok());
+    } while (slice_records() == 0);
+    ChangeSome();
+    FaultRule rule;
+    rule.matches = [](FileOp op, std::string_view path) {
+      return op == FileOp::kWrite && path == kPath;
+    };
+    rule.error_number = ENOSPC;
+    rule.count = 1;
+    env_->AddRule(std::move(rule));
+    const absl::Status status = db_->Checkpoint();
+    left = slice_records();
+    ASSERT_TRUE(absl::IsResourceExhausted(status)) << status;
+    ASSERT_EQ(db_->Checkpoint(), absl::OkStatus());
+  }
+  ASSERT_NO_FATAL_FAILURE(ExpectContents(model_));
 }
 
 // Every value of a key says which key it is of, and how often it was written; no reader may see one

@@ -180,10 +180,11 @@ class PageStore {
   absl::Status Compact(const std::function<void()>& on_generation = nullptr);
 
   // Puts the store in order by a step, with a generation of its own: while there are slices, folds
-  // some of them into their leaves. Then makes the file shorter: moves up to a sixteenth of it from
-  // its end to free space in front, and gives back what an earlier step has left free. Views of
-  // older generations keep their pages. True if another step may find more to do; false also if
-  // only some parts in a hundred are free. Large values are not moved. Errors as of Checkpoint.
+  // some of them into their leaves, fewer at a time on a full disk. Then makes the file shorter:
+  // moves up to a sixteenth of it from its end to free space in front, and gives back what an
+  // earlier step has left free. Views of older generations keep their pages. True if another step
+  // may find more to do; false also if only some parts in a hundred are free. Large values are not
+  // moved. Errors as of Checkpoint.
   absl::StatusOr<bool> Tidy();
 
   // Reads every page of the newest generation and checks every invariant: checksums and identities,

@@ -17,8 +17,11 @@
 namespace emdb {
 namespace {
 
-// What an idle store folds at a time: some tenths of a second, in which no checkpoint runs.
+// What an idle store folds at a time: some tenths of a second, in which no checkpoint runs. On a
+// full disk less, by this factor at each failure: what a small step frees makes room for a larger
+// one.
 constexpr uint64_t kFoldStepBytes = uint64_t{64} << 20;
+constexpr uint64_t kSmallerStep = 8;
 
 // Beyond this height a tree's inner nodes are packed. Separators of half a page let a node have two
 // children only: packed, these make a tree of log2(pages) levels, but one that is split at its edge
@@ -53,6 +56,7 @@ PageStoreImpl::PageStoreImpl(OpenedStore store, const PageStoreOptions& options)
       free_space_(&file_),
       header_(store.header),
       header_is_durable_(store.is_new),
+      fold_pages_(kFoldStepBytes / file_.page_size()),
       fallback_next_seq_(store.fallback_next_seq) {
   free_space_.Reset(header_);
   current_ = std::make_shared<const ViewState>(TreeOf(header_), header_, registry_);
@@ -118,10 +122,9 @@ absl::Status PageStoreImpl::Compact(const std::function<void()>& on_generation) 
     return absl::OkStatus();
   };
   if (header_.slice_pages > 0) {
-    EMDB_RETURN_IF_ERROR(write([](TreeWriter* writer) {
-      std::string start;
-      return writer->Fold(UINT64_MAX, &start);
-    }));
+    std::string start;
+    EMDB_RETURN_IF_ERROR(Fold(UINT64_MAX, &start));
+    if (on_generation) on_generation();
   }
   // First behind everything, which leaves all in front of it free, and from there to the front.
   EMDB_RETURN_IF_ERROR(write([this](TreeWriter* writer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(
@@ -143,11 +146,7 @@ absl::StatusOr<bool> PageStoreImpl::Tidy() {
   MutexLock lock(&writer_mutex_);
   EMDB_RETURN_IF_ERROR(CheckWritable());
   if (header_.slice_pages > 0) {
-    std::string next = fold_next_;
-    EMDB_RETURN_IF_ERROR(WriteGeneration(header_.next_seq, [&](TreeWriter* writer) {
-      return writer->Fold(kFoldStepBytes / file_.page_size(), &next);
-    }));
-    fold_next_ = std::move(next);
+    EMDB_RETURN_IF_ERROR(FoldStep());
     return true;
   }
   Reclaim();
@@ -167,6 +166,30 @@ absl::StatusOr<bool> PageStoreImpl::Tidy() {
   const bool more = got_shorter || (moved && !tidy_is_waiting_);
   tidy_is_waiting_ = moved && !got_shorter;
   return more;
+}
+
+absl::Status PageStoreImpl::FoldStep() {
+  for (;;) {
+    std::string next = fold_next_;
+    const absl::Status status = Fold(fold_pages_, &next);
+    if (status.ok()) {
+      fold_next_ = std::move(next);
+      fold_pages_ = std::min(fold_pages_ * 2, kFoldStepBytes / file_.page_size());
+      return status;
+    }
+    if (!absl::IsResourceExhausted(status) || fold_pages_ == 1) return status;
+    fold_pages_ = std::max<uint64_t>(fold_pages_ / kSmallerStep, 1);
+  }
+}
+
+absl::Status PageStoreImpl::Fold(uint64_t pages, std::string* from) {
+  // Moves nothing: to find what stands at the end of the file, each step would read all inner
+  // nodes.
+  const std::optional<FreeSpace::Shrink> shrink = std::exchange(shrink_, std::nullopt);
+  const absl::Status status = WriteGeneration(
+      header_.next_seq, [&](TreeWriter* writer) { return writer->Fold(pages, from); });
+  shrink_ = shrink;
+  return status;
 }
 
 void PageStoreImpl::Reclaim() {
@@ -257,8 +280,9 @@ absl::Status PageStoreImpl::WritePages(const MakeTree& make, PageWriter* writer,
 }
 
 absl::StatusOr<PageId> PageStoreImpl::EndToMove() {
+  if (!shrink_) return UINT32_MAX;
   if (shrink_ == FreeSpace::Shrink::kWhenHalfIsFree && stuck_from_ != UINT32_MAX) return UINT32_MAX;
-  return free_space_.EndToMove(shrink_);
+  return free_space_.EndToMove(*shrink_);
 }
 
 void PageStoreImpl::NoteMove(PageId move_from, const StoreHeader& header) {

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -82,6 +83,9 @@ class PageStoreImpl {
   absl::Status WriteGeneration(uint64_t next_seq, const MakeTree& make,
                                Headers headers = Headers::kOne)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
+  // A generation with the slices of about `pages` pages of nodes folded: TreeWriter::Fold.
+  absl::Status Fold(uint64_t pages, std::string* from) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
+  absl::Status FoldStep() ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
   // Everything of the new generation but its header; fills in *header.
   absl::Status WritePages(const MakeTree& make, PageWriter* writer, StoreHeader* header)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
@@ -115,14 +119,16 @@ class PageStoreImpl {
   std::atomic<bool> header_is_durable_;
   absl::Status poison_ ABSL_GUARDED_BY(writer_mutex_);
   bool closed_ ABSL_GUARDED_BY(writer_mutex_) = false;
-  // When the generation being written moves the end of the file to the front.
-  FreeSpace::Shrink shrink_ ABSL_GUARDED_BY(writer_mutex_) = FreeSpace::Shrink::kWhenHalfIsFree;
+  // When the generation being written moves the end of the file to the front, if it ever does.
+  std::optional<FreeSpace::Shrink> shrink_ ABSL_GUARDED_BY(writer_mutex_) =
+      FreeSpace::Shrink::kWhenHalfIsFree;
   // UINT32_MAX, or: what stands from this page on was to be moved and stayed where it is (large
   // values do), so that looking for it again is of no use until some of it goes.
   PageId stuck_from_ ABSL_GUARDED_BY(writer_mutex_) = UINT32_MAX;
   // Where the next Tidy goes on with folding, so that a step does not look again at all nodes that
-  // earlier ones have folded.
+  // earlier ones have folded; and how much it folds.
   std::string fold_next_ ABSL_GUARDED_BY(writer_mutex_);
+  uint64_t fold_pages_ ABSL_GUARDED_BY(writer_mutex_);
   // The last Tidy moved pages, and the file did not get shorter yet.
   bool tidy_is_waiting_ ABSL_GUARDED_BY(writer_mutex_) = false;
 

@@ -208,6 +208,31 @@ TEST_F(PageStoreSliceTest, TidyGoesOnWhereItEnded) {
   ExpectModel();
 }
 
+// There the pages of one node fit, and those that its folding frees are room for the next ones.
+TEST_F(PageStoreSliceTest, TidyFoldsAllOfThemOnAFullDisk) {
+  constexpr int kLargeKeys = 40000;
+  Changes load;
+  Changes changes;
+  for (int i = 0; i < kLargeKeys; ++i) {
+    load[Key(i)] = std::string(900, 'c');
+    if (i % 40 == 0) changes[Key(i)] = std::string(100, 'd');
+  }
+  Checkpoint(load);
+  Checkpoint(changes);
+  const PageStoreStats before = store_->stats();
+  ASSERT_GT(before.slice_pages, 0u);
+  env_.SetCapacity((before.file_pages << 13) + (size_t{4} << 20));
+  for (int steps = 0; store_->stats().slice_pages > 0; ++steps) {
+    ASSERT_LT(steps, 100);
+    const absl::StatusOr<bool> more = store_->Tidy();
+    ASSERT_TRUE(more.ok()) << more.status();
+    ASSERT_TRUE(*more);
+  }
+  EXPECT_EQ(store_->stats().records, model_.size());
+  env_.SetCapacity(UINT64_MAX);
+  ExpectModel();
+}
+
 TEST_F(PageStoreSliceTest, CompactFoldsAllOfThem) {
   Checkpoint(Scattered(0));
   ASSERT_EQ(store_->Compact(), absl::OkStatus());

@@ -43,9 +43,12 @@ uint64_t SlicePolicy::MostBytes() const {
   return most_pages_ * node_.page_size;
 }
 
+uint64_t SlicePolicy::EmptiedPages(const Changes& changes) const {
+  return changes.deletions * node_.record_bytes / node_.page_size;
+}
+
 uint64_t SlicePolicy::MergedPages(const Changes& changes) const {
-  const uint64_t emptied = changes.deletions * node_.record_bytes / node_.page_size;
-  return changes.touched_leaves - std::min<uint64_t>(changes.touched_leaves, emptied);
+  return changes.touched_leaves - std::min<uint64_t>(changes.touched_leaves, EmptiedPages(changes));
 }
 
 bool SlicePolicy::Fits(const Changes& changes, NodeAction action) const {
@@ -65,6 +68,8 @@ NodeAction SlicePolicy::Choose(const Changes& changes) const {
   if (changes.records == 0 || changes.longest_key > SliceBuilder::kMaxKeySize) {
     return NodeAction::kMerge;
   }
+  // Nothing might come to such a node any more, and what was deleted would stay with its slices.
+  if (EmptiedPages(changes) >= node_.leaves / 2) return NodeAction::kMerge;
   if (node_.slices.count == 0 && MergedPages(changes) <= kMergeRatio * new_pages) {
     return NodeAction::kMerge;
   }

@@ -61,7 +61,8 @@ class SlicePolicy {
 
  private:
   uint64_t PagesOf(uint64_t bytes) const { return bytes / node_.page_size + 1; }
-  // How many pages merging them would write.
+  // How many pages of records the deletions take away, and how many pages merging would write.
+  uint64_t EmptiedPages(const Changes& changes) const;
   uint64_t MergedPages(const Changes& changes) const;
   bool Fits(const Changes& changes, NodeAction action) const;
 

@@ -52,6 +52,12 @@ TEST(SlicePolicyTest, DeletionsThatLeaveLittleAreMerged) {
   EXPECT_EQ(SlicePolicy(node).Choose(changes), NodeAction::kAddSlice);
   changes.deletions = changes.records;
   EXPECT_EQ(SlicePolicy(node).Choose(changes), NodeAction::kMerge);
+  // With the slices that are there: nothing may come to the node any more that would fold it.
+  node = NodeWithSlices(1, 13);
+  node.record_bytes = 650;
+  EXPECT_EQ(SlicePolicy(node).Choose(changes), NodeAction::kMerge);
+  changes.deletions /= 4;
+  EXPECT_EQ(SlicePolicy(node).Choose(changes), NodeAction::kAddSlice);
 }
 
 TEST(SlicePolicyTest, AQuarterOfTheLeavesIsMerged) {

@@ -24,14 +24,9 @@ void DurableCallbacks::Complete(uint64_t end_seq, const absl::Status& status) {
 }
 
 bool DurableCallbacks::StartRunning() {
-  if (running_ || due_.empty()) return false;
-  running_ = true;
+  if (!Waits()) return false;
+  is_running_ = true;
   return true;
-}
-
-std::vector<DurableCallbacks::Due> DurableCallbacks::TakeDue() {
-  if (due_.empty()) running_ = false;
-  return std::exchange(due_, {});
 }
 
 }  // namespace emdb

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -30,11 +31,14 @@ class DurableCallbacks {
   // Those below `end_seq` are due with `status`.
   void Complete(uint64_t end_seq, const absl::Status& status);
 
-  // The caller is to run what is due: false if there is nothing, or if another thread is at it,
-  // which then runs these too.
+  // Some are due and nobody is at it.
+  bool Waits() const { return !is_running_ && !due_.empty(); }
+  // The caller is to run what is due: false if there is nothing, or if another thread is at it.
   bool StartRunning();
-  // The next ones to call, without the mutex; empty: the caller runs no more.
-  std::vector<Due> TakeDue();
+  // What is due, to be called without the mutex.
+  std::vector<Due> TakeDue() { return std::exchange(due_, {}); }
+  // They have been called.
+  void StopRunning() { is_running_ = false; }
 
  private:
   struct Waiting {
@@ -44,7 +48,7 @@ class DurableCallbacks {
 
   std::deque<Waiting> waiting_;  // by rising seq
   std::vector<Due> due_;
-  bool running_ = false;
+  bool is_running_ = false;
 };
 
 }  // namespace emdb

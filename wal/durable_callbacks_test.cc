@@ -25,6 +25,7 @@ TEST(DurableCallbacksTest, DueOnesComeInOrderOfSeqWithTheirStatus) {
   for (const auto& due : callbacks.TakeDue()) due.function(due.status);
   EXPECT_EQ(called, (std::vector<uint64_t>{1, 3, 3, 5}));
   EXPECT_TRUE(callbacks.TakeDue().empty());
+  callbacks.StopRunning();
   callbacks.Complete(UINT64_MAX, absl::DataLossError("x"));
   for (const auto& due : callbacks.TakeDue()) due.function(due.status);
   EXPECT_EQ(called.back(), 9u);
@@ -40,15 +41,19 @@ TEST(DurableCallbacksTest, OneRunsAtATime) {
   EXPECT_TRUE(callbacks.StartRunning());
   EXPECT_FALSE(callbacks.StartRunning());
   EXPECT_EQ(callbacks.TakeDue().size(), 1u);
-  // What became due in between is the runner's.
+  EXPECT_FALSE(callbacks.Waits());
+  // What becomes due meanwhile waits until it stops.
   callbacks.Add(2, nothing);
   callbacks.Complete(3, absl::OkStatus());
+  EXPECT_FALSE(callbacks.Waits());
   EXPECT_FALSE(callbacks.StartRunning());
-  EXPECT_EQ(callbacks.TakeDue().size(), 1u);
-  EXPECT_TRUE(callbacks.TakeDue().empty());
-  callbacks.Add(3, nothing);
-  callbacks.Complete(4, absl::OkStatus());
+  callbacks.StopRunning();
+  EXPECT_TRUE(callbacks.Waits());
   EXPECT_TRUE(callbacks.StartRunning());
+  EXPECT_EQ(callbacks.TakeDue().size(), 1u);
+  callbacks.StopRunning();
+  EXPECT_FALSE(callbacks.Waits());
+  EXPECT_FALSE(callbacks.StartRunning());
 }
 
 }  // namespace

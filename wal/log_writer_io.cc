@@ -205,16 +205,24 @@ void LogWriter::VoidUnwritten(uint64_t end_lsn) {
 }
 
 void LogWriter::RunCallbacks() {
-  while (true) {
+  bool goes_on = true;
+  bool wakes_flusher = false;
+  while (goes_on) {
     std::vector<DurableCallbacks::Due> due;
     {
       MutexLock lock(&mutex_);
       due = callbacks_.TakeDue();
-      if (due.empty()) queue_.CallbacksRan(env_->NowNanos());
     }
-    if (due.empty()) return;
     for (const DurableCallbacks::Due& call : due) call.function(call.status);
+    MutexLock lock(&mutex_);
+    callbacks_.StopRunning();
+    // What others have made due meanwhile is for the flusher, while there is one: whoever waited
+    // for a record of its own would not get away from a stream of them.
+    goes_on = stop_ && callbacks_.StartRunning();
+    wakes_flusher = !goes_on && FlusherOversleeps();
+    if (!callbacks_.Waits()) queue_.CallbacksRan(env_->NowNanos());
   }
+  if (wakes_flusher) WakeFlusher();
 }
 
 // The flusher thread.
@@ -225,7 +233,7 @@ bool LogWriter::WriteBehindIsDue() const {
 }
 
 uint64_t LogWriter::FlusherDueNanos() const {
-  if (stop_) return 0;
+  if (stop_ || callbacks_.Waits()) return 0;
   // Whoever owns the I/O asks again when it is done.
   if (queue_.owned()) return kNever;
   if (WriteBehindIsDue()) return 0;
@@ -283,6 +291,11 @@ void LogWriter::RunFlusher() {
 }
 
 void LogWriter::ServeAndUnlock(uint64_t now_nanos) {
+  if (callbacks_.StartRunning()) {
+    mutex_.Unlock();
+    RunCallbacks();
+    return;
+  }
   if (queue_.ServeAtNanos() <= now_nanos) queue_.LingerTimedOut();
   const bool sync = queue_.waiters() > 0 || deadline_nanos_ <= now_nanos;
   if (!sync && !WriteBehindIsDue()) {

@@ -172,10 +172,11 @@ class Scanner {
   }
 
   // A witness of what was durable, between groups: the end of the group at or below it is a place
-  // that was synced.
+  // that was synced. (Not so if it stands in a segment to come: the one in front may end with a
+  // witness that was never synced, at the same seq.)
   void NoteWitness(uint64_t durable_seq, GroupEnd here) {
     while (!group_ends_.empty() && group_ends_.front().seq <= durable_seq) {
-      scan_.durable_lsn = group_ends_.front().lsn;
+      if (in_last_) scan_.durable_lsn = group_ends_.front().lsn;
       group_ends_.pop_front();
     }
     group_ends_.push_back(here);

@@ -84,9 +84,9 @@ class Wal {
 
   // Calls `done` once: with OK when `seq` is durable, with the error that a waiter would get, or
   // with Cancelled if Truncate empties the log before. It runs on the thread that completed the
-  // sync, under no lock, in order of seq; it must be short and must not wait for the log. Called
-  // before NotifyDurable returns if `seq` is durable already or the log has failed, when those of
-  // lower seqs may still be running.
+  // sync, or on the log's own if that one is at an earlier sync's, under no lock, in order of seq;
+  // it must be short and must not wait for the log. Called before NotifyDurable returns if `seq` is
+  // durable already or the log has failed, when those of lower seqs may still be running.
   void NotifyDurable(uint64_t seq, std::function<void(const absl::Status&)> done);
 
   // Everything appended before the call is durable on return.

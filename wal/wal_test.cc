@@ -421,6 +421,41 @@ TEST(WalTest, NotifyDurableNeedsNoOtherCall) {
   EXPECT_EQ(wal->durable_seq(), 1u);
 }
 
+// A thread that waited for its record is not kept by the callbacks of syncs that others do
+// meanwhile.
+TEST(WalTest, AWaiterRunsTheCallbacksOfItsOwnSyncOnly) {
+  constexpr int kMostCalls = 100;
+  FaultEnv env;
+  const auto wal = OpenLog(kPath, SmallLog(&env));
+  AppendRecords(wal.get(), 0, 1);
+  const std::thread::id waiter = std::this_thread::get_id();
+  int calls_of_waiter = 0;
+  std::atomic<bool> called_elsewhere{false};
+  std::function<void(const absl::Status&)> call = [&](const absl::Status& status) {
+    EXPECT_OK(status);
+    if (std::this_thread::get_id() != waiter) {
+      called_elsewhere = true;
+      return;
+    }
+    if (++calls_of_waiter == kMostCalls) return;
+    const absl::StatusOr<uint64_t> seq = wal->Append("another");
+    ASSERT_OK(seq.status());
+    wal->NotifyDurable(*seq, call);
+    while (wal->durable_seq() <= *seq) std::this_thread::yield();
+  };
+  // While the waiter syncs, so that it is the one that runs it.
+  std::atomic<bool> is_added{false};
+  env.SetObserver([&](const FaultEnv::TraceEntry& entry) {
+    const bool adds = entry.op == FileOp::kSyncData && std::this_thread::get_id() == waiter &&
+                      !is_added.exchange(true);
+    if (adds) wal->NotifyDurable(0, call);
+  });
+  ASSERT_OK(wal->WaitForSeq(0));
+  env.SetObserver(nullptr);
+  EXPECT_EQ(calls_of_waiter, 1);
+  while (!called_elsewhere) std::this_thread::yield();
+}
+
 TEST(WalTest, TruncateCancelsTheCallbacksOfRecordsThatItDrops) {
   FaultEnv env;
   const auto wal = OpenLog(kPath, SmallLog(&env));
