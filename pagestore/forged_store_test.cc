@@ -24,6 +24,7 @@
 #include "pagestore/page_store.h"
 #include "pagestore/slice.h"
 #include "pagestore/store_testing.h"
+#include "storage/coding.h"
 #include "storage/fault_env.h"
 #include "storage/forwarding_env.h"
 #include "storage/status.h"
@@ -140,21 +141,77 @@ TEST(ForgedStoreTest, ALeafIsNotMergedAsAnInnerPage) {
               HasSubstr("a node of another level than its parent says"));
 }
 
+// What is wrong with the store, by Compact or else by Verify.
+std::string CompactedMessage(const Forgery& forgery) {
+  ForgedStore forged(forgery);
+  const auto store = OpenForged(forged.env(), /*read_only=*/false);
+  EXPECT_TRUE(store.ok()) << store.status();
+  absl::Status status = (*store)->Compact();
+  if (status.ok()) status = (*store)->Verify();
+  return std::string(status.message());
+}
+
 TEST(ForgedStoreTest, KeysOutsideOfTheSeparatorsAreNotMerged) {
   const auto compact = [](PageId leaf, const std::vector<std::string>& keys) {
-    ForgedStore forged({.page = [&](PageId id, char* page) {
+    return CompactedMessage({.page = [&](PageId id, char* page) {
       if (id == leaf) ForgedLeaf(leaf, keys).copy(page, kForgedPageSize);
     }});
-    const auto store = OpenForged(forged.env(), /*read_only=*/false);
-    EXPECT_TRUE(store.ok()) << store.status();
-    absl::Status status = (*store)->Compact();
-    if (status.ok()) status = (*store)->Verify();
-    return std::string(status.message());
   };
   EXPECT_EQ(compact(ForgedStore::kThirdLeaf, {"tamarind", "tomato"}), "");
   constexpr char kOutside[] = "keys of a node that are not within its parent's separators";
   EXPECT_THAT(compact(ForgedStore::kThirdLeaf, {"squash", "tomato"}), HasSubstr(kOutside));
   EXPECT_THAT(compact(ForgedStore::kFirstLeaf, {"apple", "m"}), HasSubstr(kOutside));
+}
+
+TEST(ForgedStoreTest, ALeafOfASliceIsNotMergedAsALeaf) {
+  for (const PageId leaf : {ForgedStore::kSecondLeaf, ForgedStore::kThirdLeaf}) {
+    const Forgery forgery = {.page = [leaf](PageId id, char* page) {
+      if (id == leaf) SetPageKind(PageKind::kSliceLeaf, page);
+    }};
+    EXPECT_THAT(CompactedMessage(forgery),
+                HasSubstr("a node of another kind than its parent says"));
+  }
+}
+
+TEST(ForgedStoreTest, SlicesThatNoHeaderCountsAreNotDropped) {
+  const Forgery forgery = {.header = [](StoreHeader* header) {
+    header->slice_pages = 0;
+    header->slice_records = 0;
+  }};
+  EXPECT_THAT(CompactedMessage(forgery), HasSubstr("a node with slices that no header counts"));
+}
+
+TEST(ForgedStoreTest, ASliceThatIsNotTheOneOfItsReferenceIsNotFolded) {
+  constexpr char kOther[] = "not the slice that its node refers to";
+  Forgery one_page_more = {.page = [](PageId id, char* page) {
+    if (id != ForgedStore::kBuffered) return;
+    Store32(page + PagePositionField(page) + kPageRefSize, 4);
+  }};
+  one_page_more.header = [](StoreHeader* header) { header->slice_pages = 4; };
+  EXPECT_THAT(CompactedMessage(one_page_more), HasSubstr(kOther));
+  const Forgery without_filter = {.page = [](PageId id, char* page) {
+    if (id != ForgedStore::kSliceRoot) return;
+    const std::vector<PageRef> leaves = {InnerView(page).child(0), InnerView(page).child(1)};
+    ForgedInner({id, 2}, 1, leaves, {"m"}).copy(page, kForgedPageSize);
+  }};
+  EXPECT_THAT(CompactedMessage(without_filter), HasSubstr(kOther));
+}
+
+TEST(ForgedStoreTest, AMapThatCallsTheHeaderSlotsFreeIsNotWrittenAnew) {
+  ForgedFile file;
+  std::string bitmap(kForgedPageSize, '\0');
+  EncodePageHeader({.id = file.next_id(), .kind = PageKind::kBitmap, .generation = 1},
+                   bitmap.data());
+  StoreHeader header;
+  header.map_root = file.AddPage(std::move(bitmap));
+  header.file_pages = file.next_id();
+  header.used_pages = 0;
+  FaultEnv env = ForgedEnv(file.WithHeader(header));
+  const auto store = OpenForged(&env, /*read_only=*/false);
+  ASSERT_TRUE(store.ok()) << store.status();
+  const absl::Status status = Apply(store->get(), 1, {});
+  EXPECT_TRUE(absl::IsDataLoss(status));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("header slots that the map calls free"));
 }
 
 TEST(ForgedStoreTest, HeadersOfTwoStoresAreNotOne) {

@@ -120,6 +120,13 @@ TEST(SliceTest, MalformedSlicesAreRefused) {
   EXPECT_FALSE(Check(page).ok()) << "no record";
 }
 
+TEST(SliceTest, AnInnerPageEndsWithItsSeparators) {
+  std::string page = InnerPage();
+  ASSERT_EQ(Check(page), absl::OkStatus());
+  SetDataEnd(&page, PageDataEndField(page.data()) + 1u);
+  EXPECT_EQ(Check(page).message(), "malformed node: separator offsets");
+}
+
 TEST(SliceTest, AnInnerPageWithoutATailHasNoPosition) {
   std::string page = InnerPage();
   ASSERT_EQ(Check(page), absl::OkStatus());
