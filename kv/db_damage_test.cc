@@ -1,15 +1,15 @@
 // Damages the files of small stores in every way, one at a time, and opens them: what is read is
-// right, or an error that names the file is reported. Nothing wrong is served, no older state, and
-// no process crashes, hangs, or takes 256 MiB.
+// right, or DataLoss is reported, which names the file, the offset and what to do. Nothing wrong is
+// served, no older state, and no process crashes, hangs, or takes 256 MiB. Where reading meets
+// damage, Verify reports some, too.
 //
-// The exception is what nobody can tell apart from a power cut: in a log that was not closed, the
-// last records that were written, if the damage hits them all and nothing behind them shows that
-// they had been durable. It is allowed for these bytes, and for no others.
+// The exception is what nobody can tell apart from a power cut, in a log that was not closed: see
+// OldestAllowed. It is allowed for these bytes, and for no others; never for a file that is missing
+// or a segment that is too short.
 //
-// An open that is refused for damage has changed no byte, and the error is DataLoss, but for what
-// IsOfDamage lists. (Not tried here: an open that finds more log than two memtables hold merges the
-// oldest into the tree, when the log goes on already, and may meet a damaged page there. The stores
-// of this test hold less than one.)
+// An open that is refused has changed no byte. (Not tried here: an open that finds more log than
+// two memtables hold merges the oldest into the tree, when the log goes on already, and may meet a
+// damaged page there. The stores of this test hold less than one.)
 //
 // EMDB_BITS is about how many bits of each store are flipped (0: all of them), evenly spread; of a
 // 4 KiB block of zeros only one bit is ever flipped, its first, and it counts as one: most of a
@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <functional>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <set>
@@ -51,19 +52,30 @@ Options DbOptions(Env* env) {
   return options;
 }
 
-// Of a witness frame; see wal/FORMAT.md.
+// Of a witness frame, its size, and its byte that says so; see wal/FORMAT.md.
 constexpr uint64_t kWitnessBytes = 24;
+constexpr uint64_t kKindOffset = 8;
+constexpr char kWitnessKind = 32;
 
 bool IsLog(const std::string& path) { return path.find(".wal") != std::string::npos; }
+bool IsBuffer(const std::string& path) { return path.ends_with(".wal.buffer"); }
+
+// The records in the active segment that shared a sync.
+struct Group {
+  size_t state_before;  // without the group
+  // From the witness that ends the group before, behind which the log goes on, to its own.
+  Damage::Range records;
+  Damage::Range witness;  // that the group before is durable
+};
 
 // A store to damage, and what is known of it.
 struct Subject {
   DiskImage image;
   DiskImage older;               // of earlier, for stale sectors
   std::vector<Contents> states;  // after each commit, the first being empty
-  // For each commit, where the log holds it; several commits may share a place. A commit that has
-  // none can't be lost.
-  std::vector<std::vector<Damage::Range>> places;
+  std::vector<Group> groups;     // that damage may take away; what is in the tree is in none
+  size_t durable_state = 0;      // the newest one that was synced; the rest is in the buffer alone
+  bool in_buffer = false;        // the append buffer holds the groups, too
   std::set<std::string> keys;
 };
 
@@ -76,7 +88,6 @@ class SubjectBuilder {
     EXPECT_TRUE(db.ok()) << db.status();
     db_ = *std::move(db);
     subject_.states.emplace_back();
-    subject_.places.emplace_back();
     FillTree();
     FillLog();
     if (end == End::kKilled) {
@@ -118,11 +129,12 @@ class SubjectBuilder {
         EXPECT_EQ(db_->Close(), absl::OkStatus());
         subject_.image = env_.FullImage();
         // Nothing of a closed store can be lost.
-        subject_.places.assign(subject_.states.size(), {});
+        subject_.groups.clear();
+        subject_.durable_state = subject_.states.size() - 1;
         break;
       case End::kKilled:
         subject_.image = env_.FullImage();
-        AllowForUnsyncedTail();
+        subject_.in_buffer = true;
         break;
       case End::kPowerCut:
         subject_.image = env_.SyncedImage();
@@ -130,15 +142,6 @@ class SubjectBuilder {
     }
     env_.CutPowerAt(0);
     db_.reset();
-  }
-
-  // What was never synced lies in the append buffer, wherever that is, or in the log.
-  void AllowForUnsyncedTail() {
-    for (size_t commit = durable_; commit < subject_.states.size(); ++commit) {
-      for (const auto& [path, bytes] : subject_.image.files) {
-        if (IsLog(path)) subject_.places[commit].push_back({path, 0, bytes.size() + (1 << 20)});
-      }
-    }
   }
 
   void Put(const std::string& key, size_t size, bool sync) {
@@ -162,49 +165,75 @@ class SubjectBuilder {
     EXPECT_EQ(db_->Write(batch, {.sync = sync}), absl::OkStatus());
     for (const auto& [key, value] : state) subject_.keys.insert(key);
     subject_.states.push_back(std::move(state));
-    subject_.places.emplace_back();
     if (sync) NoteGroup();
   }
 
-  // What was written to the log since the last group is the place of all commits since then.
+  // What was written to the log since the last group is the group, in one piece.
   void NoteGroup() {
     const std::vector<FaultEnv::TraceEntry> trace = env_.Trace();
-    std::vector<Damage::Range> place;
+    std::vector<FaultEnv::TraceEntry> writes;
     for (; traced_ < trace.size(); ++traced_) {
       const FaultEnv::TraceEntry& entry = trace[traced_];
-      if (entry.op != FileOp::kWrite || !IsLog(entry.path)) continue;
-      // To the active segment, that is, whatever its file was called when it was opened. A group
-      // begins where the witness that ends the group before is hit: what is behind it is cut too.
-      place.push_back(
-          {Wal::PathFor(kStorePath), entry.offset - kWitnessBytes, entry.size + kWitnessBytes});
+      if (entry.op == FileOp::kWrite && IsLog(entry.path)) writes.push_back(entry);
     }
-    for (; durable_ < subject_.states.size(); ++durable_) subject_.places[durable_] = place;
+    ASSERT_EQ(writes.size(), 1u);
+    // To the active segment, that is, whatever its file was called when it was opened.
+    const std::string path = Wal::PathFor(kStorePath);
+    const uint64_t begin = writes[0].offset;
+    const uint64_t end = begin + writes[0].size;
+    const DiskImage image = env_.FullImage();
+    EXPECT_EQ(image.files.at(path).Read(end - kWitnessBytes + kKindOffset, 1)[0], kWitnessKind);
+    subject_.groups.push_back({.state_before = subject_.durable_state,
+                               .records = {path, begin - kWitnessBytes, end - begin},
+                               .witness = {path, end - kWitnessBytes, kWitnessBytes}});
+    subject_.durable_state = subject_.states.size() - 1;
   }
 
   // What is in the tree does not depend on the log.
   void Checkpoint() {
     EXPECT_EQ(db_->Checkpoint(), absl::OkStatus());
     traced_ = env_.Trace().size();
-    durable_ = subject_.states.size();
+    subject_.durable_state = subject_.states.size() - 1;
   }
 
   FaultEnv env_;
   std::unique_ptr<Db> db_;
   Subject subject_;
-  size_t durable_ = 1;  // the commits of the states below it are durable
-  size_t traced_ = 0;   // so much of the trace is accounted for
+  size_t traced_ = 0;  // so much of the trace is accounted for
   unsigned next_letter_ = 0;
 };
 
-// The oldest state that the damage excuses: it has to hit every commit behind it.
+// No power cut takes a file away or makes a segment shorter.
+bool IsNoPowerCut(const Subject& subject, const Damage& damage) {
+  const auto is_cut = [&](const auto& file) {
+    const auto& [path, bytes] = file;
+    const auto now = damage.image.files.find(path);
+    if (now == damage.image.files.end()) return true;
+    return now->second.size() < bytes.size() && !IsBuffer(path);
+  };
+  return std::any_of(subject.image.files.begin(), subject.image.files.end(), is_cut);
+}
+
+// The oldest state that the damage excuses. What was never synced is lost with any part of the
+// buffer. The last groups are if the damage hits the first of them and the witnesses at the ends of
+// all others; and the buffer, too, if that would make up for it.
 size_t OldestAllowed(const Subject& subject, const Damage& damage) {
-  size_t state = subject.states.size() - 1;
-  const auto is_hit = [&](const Damage::Range& place) { return Touches(damage, place); };
-  while (state > 0 &&
-         std::any_of(subject.places[state].begin(), subject.places[state].end(), is_hit)) {
-    --state;
+  const size_t newest = subject.states.size() - 1;
+  if (IsNoPowerCut(subject, damage)) return newest;
+  const bool buffer_is_hit = std::any_of(damage.touched.begin(), damage.touched.end(),
+                                         [](const auto& range) { return IsBuffer(range.path); });
+  if (subject.in_buffer && !buffer_is_hit) return newest;
+  size_t oldest = subject.durable_state;
+  for (auto group = subject.groups.rbegin(); group != subject.groups.rend(); ++group) {
+    if (Touches(damage, group->records)) oldest = group->state_before;
+    if (!Touches(damage, group->witness)) break;
   }
-  return state;
+  return oldest;
+}
+
+bool HasOneOf(const std::string& text, std::initializer_list<const char*> parts) {
+  return std::any_of(parts.begin(), parts.end(),
+                     [&text](const char* part) { return text.find(part) != std::string::npos; });
 }
 
 std::string CheckError(const absl::Status& error, const char* when) {
@@ -212,6 +241,14 @@ std::string CheckError(const absl::Status& error, const char* when) {
   const std::string text = error.ToString();
   if (text.find(kStorePath) == std::string::npos) {
     return std::string("the error when ") + when + " names no file: " + text;
+  }
+  // The others are about whole files.
+  if (!HasOneOf(text, {" at offset ", " holds no store, but its log ", " is missing; ",
+                       "segments are missing or cut"})) {
+    return std::string("the error when ") + when + " names no offset: " + text;
+  }
+  if (!HasOneOf(text, {"restore ", "bring the file back", "remove the file that is a copy"})) {
+    return std::string("the error when ") + when + " does not say what to do: " + text;
   }
   if (absl::IsDataLoss(error)) return "";
   return std::string("the error when ") + when + " is not one of damage: " + text;
@@ -231,8 +268,7 @@ std::string CheckUnchanged(const FaultEnv& env, const Damage& damage) {
   return "";
 }
 
-std::string CheckContents(const Subject& subject, const Damage& damage, const Db& db) {
-  const Observation found = Observe(db, subject.keys);
+std::string CheckContents(const Subject& subject, const Damage& damage, const Observation& found) {
   std::string error = CheckError(found.error, "reading");
   if (!error.empty()) return error;
   const size_t oldest = OldestAllowed(subject, damage);
@@ -254,8 +290,14 @@ std::string CheckOpen(const Subject& subject, const Damage& damage, FaultEnv* en
     const std::string wrong = CheckError(db.status(), "opening");
     return wrong.empty() ? CheckUnchanged(*env, damage) : wrong;
   }
-  const std::string wrong = CheckContents(subject, damage, **db);
-  return wrong.empty() ? CheckError((*db)->Verify(), "verifying") : wrong;
+  const Observation found = Observe(**db, subject.keys);
+  const std::string wrong = CheckContents(subject, damage, found);
+  if (!wrong.empty()) return wrong;
+  const absl::Status verified = (*db)->Verify();
+  if (verified.ok() && !found.error.ok()) {
+    return "Verify finds nothing, but reading does: " + found.error.ToString();
+  }
+  return CheckError(verified, "verifying");
 }
 
 std::string CheckDamage(const Subject& subject, const Damage& damage) {
