@@ -36,6 +36,15 @@ void SetContents(DiskImage* image, const std::string& path, const std::string& c
   image->files[path] = bytes;
 }
 
+void ExpectOffsetAndAdvice(const absl::Status& status) {
+  const absl::string_view text = status.message();
+  EXPECT_NE(text.find(" at offset "), absl::string_view::npos) << status;
+  const bool has_advice = text.find("; restore the log from a backup") != absl::string_view::npos ||
+                          text.find("; bring the file back") != absl::string_view::npos ||
+                          text.find("; remove the file that is a copy") != absl::string_view::npos;
+  EXPECT_TRUE(has_advice) << status;
+}
+
 // A log with four segments, written in many groups, and how it was when it was killed instead of
 // closed.
 class WalDamageTest : public testing::Test {
@@ -83,6 +92,7 @@ class WalDamageTest : public testing::Test {
     const absl::Status status = Check(image);
     EXPECT_EQ(status.code(), code) << status;
     EXPECT_NE(status.message().find(kPath), absl::string_view::npos) << status;
+    if (code == absl::StatusCode::kDataLoss) ExpectOffsetAndAdvice(status);
   }
 
   DiskImage closed_;
@@ -111,6 +121,7 @@ TEST_F(WalDamageTest, EachFlippedBitOfASegmentsHeaderIsFound) {
       const absl::Status status = Check(image);
       ASSERT_TRUE(absl::IsDataLoss(status)) << path << " bit " << bit << ": " << status;
       ASSERT_NE(status.message().find(path), absl::string_view::npos) << status;
+      ExpectOffsetAndAdvice(status);
       ASSERT_FALSE(HasFailure()) << path << " bit " << bit;
     }
   };
@@ -168,6 +179,7 @@ TEST_F(WalDamageTest, FlippedBitsAreNeverSilent) {
         ++errors;
         // A header's version is checked behind its checksum.
         ASSERT_TRUE(absl::IsDataLoss(status)) << status;
+        ExpectOffsetAndAdvice(status);
       }
     }
   }
@@ -285,6 +297,7 @@ void DamageEachByte(const DiskImage& killed, uint64_t durable, uint64_t records)
     const absl::StatusOr<std::unique_ptr<Wal>> wal = Wal::Open(kPath, SmallLog(&env));
     if (!wal.ok()) {
       ASSERT_TRUE(absl::IsDataLoss(wal.status())) << wal.status();
+      ExpectOffsetAndAdvice(wal.status());
       ++errors;
       continue;
     }
