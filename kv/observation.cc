@@ -18,7 +18,8 @@ std::string Quoted(std::string_view bytes) {
 
 class Observer {
  public:
-  Observer(const Db& db, const std::set<std::string>& keys) : db_(db), keys_(keys) {}
+  Observer(const WaysOfReading& ways, const std::set<std::string>& keys)
+      : ways_(ways), keys_(keys) {}
 
   Observation Run() {
     Scan(true);
@@ -60,7 +61,7 @@ class Observer {
 
   void Scan(bool forward) {
     const char* const way = forward ? "a forward scan" : "a backward scan";
-    const std::unique_ptr<Iterator> iterator = db_.NewIterator();
+    const std::unique_ptr<Iterator> iterator = ways_.new_iterator();
     forward ? iterator->SeekToFirst() : iterator->SeekToLast();
     std::string last;
     bool is_first = true;
@@ -105,7 +106,7 @@ class Observer {
   void GetEach() {
     std::string value;
     for (const std::string& key : AllKeys()) {
-      const absl::Status status = db_.Get(key, &value);
+      const absl::Status status = ways_.get(key, &value);
       Note(key, status, value, "a get");
     }
   }
@@ -114,7 +115,7 @@ class Observer {
     const std::set<std::string> all = AllKeys();
     const std::vector<std::string_view> keys(all.begin(), all.end());
     std::vector<std::string> values;
-    const std::vector<absl::Status> statuses = db_.MultiGet(keys, &values);
+    const std::vector<absl::Status> statuses = ways_.multi_get(keys, &values);
     if (statuses.size() != keys.size() || values.size() != keys.size()) {
       Contradict("a multi-get returns as many answers as it likes");
       return;
@@ -124,7 +125,7 @@ class Observer {
     }
   }
 
-  const Db& db_;
+  const WaysOfReading& ways_;
   const std::set<std::string>& keys_;
   Observation observation_;
 };
@@ -132,7 +133,16 @@ class Observer {
 }  // namespace
 
 Observation Observe(const Db& db, const std::set<std::string>& keys) {
-  return Observer(db, keys).Run();
+  const WaysOfReading ways = {
+      .new_iterator = [&db] { return db.NewIterator(); },
+      .get = [&db](std::string_view key, std::string* value) { return db.Get(key, value); },
+      .multi_get = [&db](absl::Span<const std::string_view> all,
+                         std::vector<std::string>* values) { return db.MultiGet(all, values); }};
+  return Observe(ways, keys);
+}
+
+Observation Observe(const WaysOfReading& ways, const std::set<std::string>& keys) {
+  return Observer(ways, keys).Run();
 }
 
 std::string Difference(const Observation& observation, const Contents& contents) {

@@ -5,11 +5,16 @@
 #ifndef EMDB_KV_OBSERVATION_H_
 #define EMDB_KV_OBSERVATION_H_
 
+#include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/types/span.h"
 #include "kv/db.h"
 
 namespace emdb {
@@ -23,8 +28,18 @@ struct Observation {
   std::string contradiction;     // two ways of reading that do not agree, or disorder; "": none
 };
 
+// As those of a Db.
+struct WaysOfReading {
+  std::function<std::unique_ptr<Iterator>()> new_iterator;
+  std::function<absl::Status(std::string_view key, std::string* value)> get;
+  std::function<std::vector<absl::Status>(absl::Span<const std::string_view> keys,
+                                          std::vector<std::string>* values)>
+      multi_get;
+};
+
 // Reads everything, and looks for each of `keys`.
 Observation Observe(const Db& db, const std::set<std::string>& keys);
+Observation Observe(const WaysOfReading& ways, const std::set<std::string>& keys);
 
 // "" if the observation is one of `contents`, or else what differs. Beside an error, everything
 // that was served must be right.
