@@ -4,6 +4,21 @@
 #include "storage/status.h"
 
 namespace emdb::cli {
+namespace {
+
+// `otherwise`, unless a log that has been written to shows that there was a store.
+absl::Status NoStoreError(Env* env, const std::string& store_path, const absl::Status& otherwise) {
+  const std::string log_path = Wal::PathFor(store_path);
+  const absl::StatusOr<std::unique_ptr<Wal>> log = OpenLog(env, log_path, std::nullopt);
+  if (absl::IsDataLoss(log.status())) return log.status();
+  if (!log.ok() || (*log)->next_seq() == 0) return otherwise;
+  return absl::DataLossError(absl::StrCat(store_path, " holds no store, but its log ", log_path,
+                                          " has been written to (next seq ", (*log)->next_seq(),
+                                          "): the store file was lost or emptied; ",
+                                          "restore it from a backup, or salvage what is left"));
+}
+
+}  // namespace
 
 absl::Status MissingFileError(const absl::Status& status, const std::string& path) {
   if (!absl::IsNotFound(status)) return status;
@@ -14,8 +29,8 @@ absl::Status MissingFileError(const absl::Status& status, const std::string& pat
 
 absl::StatusOr<std::unique_ptr<FileLock>> LockForReading(Env* env, const std::string& store_path) {
   absl::StatusOr<std::unique_ptr<FileLock>> lock = env->Lock(store_path, LockMode::kShared);
-  if (!lock.ok()) return MissingFileError(lock.status(), store_path);
-  return lock;
+  if (!absl::IsNotFound(lock.status())) return lock;
+  return NoStoreError(env, store_path, MissingFileError(lock.status(), store_path));
 }
 
 absl::StatusOr<std::unique_ptr<PageStore>> OpenPages(Env* env, const std::string& store_path) {
@@ -25,9 +40,10 @@ absl::StatusOr<std::unique_ptr<PageStore>> OpenPages(Env* env, const std::string
   options.env = env;
   absl::StatusOr<std::unique_ptr<PageStore>> pages = PageStore::Open(store_path, options);
   if (absl::IsNotFound(pages.status())) {
-    return absl::FailedPreconditionError(absl::StrCat(
+    const absl::Status unfinished = absl::FailedPreconditionError(absl::StrCat(
         store_path,
         " is empty: its creation was not finished. `emdb put` or `emdb load` finishes it"));
+    return NoStoreError(env, store_path, unfinished);
   }
   return pages;
 }

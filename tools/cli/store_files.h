@@ -21,9 +21,10 @@ namespace emdb::cli {
 absl::Status MissingFileError(const absl::Status& status, const std::string& path);
 
 // Keeps writers away for as long as it lives. FailedPrecondition if there is no such store, or if
-// it is in use.
+// it is in use; DataLoss if only its log is there, and has been written to.
 absl::StatusOr<std::unique_ptr<FileLock>> LockForReading(Env* env, const std::string& store_path);
 
+// The same of a store file that is empty.
 absl::StatusOr<std::unique_ptr<PageStore>> OpenPages(Env* env, const std::string& store_path);
 
 // DataLoss if there is no log beside the store `store_id`, which needs one. Without an id,

@@ -28,8 +28,8 @@ struct VerifyReport {
   uint64_t log_bytes_cut = 0;   // of a torn tail, which is no damage
 };
 
-// Changes nothing on disk. An error only if there is no store, or it is in use; what is wrong with
-// it is in the report.
+// Changes nothing on disk. An error only if there is no store (DataLoss if its log says that there
+// was), or it is in use; what is wrong with it is in the report.
 absl::StatusOr<VerifyReport> VerifyStore(
     Env* env, const std::string& store_path,
     const std::function<void(uint64_t done, uint64_t total)>& page_progress);
