@@ -172,7 +172,12 @@ OrderMonitor::Pages OrderMonitor::PinDurable() {
   std::erase_if(pins_, [](const auto& pin) { return pin.expired(); });
   if (generations_.empty()) return nullptr;
   // A copy: the monitor itself holds the original.
-  auto pages = std::make_shared<const std::vector<bool>>(*generations_.front().pages);
+  std::vector<bool> reached = *generations_.front().pages;
+  for (const Generation& other : generations_) {
+    reached.resize(std::min(reached.size(), other.pages->size()));
+    for (size_t id = 0; id < reached.size(); ++id) reached[id] = reached[id] && (*other.pages)[id];
+  }
+  Pages pages = std::make_shared<const std::vector<bool>>(std::move(reached));
   pins_.push_back(pages);
   return pages;
 }

@@ -54,7 +54,9 @@ class OrderMonitor {
   uint64_t headers_checked() const ABSL_LOCKS_EXCLUDED(mutex_);
   uint64_t segments_checked() const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // What the durable header reaches: for the test to hold as long as a Snapshot taken now.
+  // What the durable header reaches: for the test to hold as long as a Snapshot taken now. Without
+  // what a newer header on the disk does not reach: a store that was opened on one that is not
+  // durable yet is that generation, and so is its Snapshot.
   Pages PinDurable() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:

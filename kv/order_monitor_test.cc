@@ -162,6 +162,29 @@ TEST_F(OrderMonitorTest, NoticesThatAPinnedPageIsOverwritten) {
   EXPECT_THAT(monitor_.failure(), HasSubstr("reached by a pinned generation"));
 }
 
+// The store is opened on a header whose sync failed: that is what the Snapshot is of, and the pages
+// of the durable one are free when the newer one is durable.
+TEST_F(OrderMonitorTest, ASnapshotOfAHeaderThatIsNotDurableYetDoesNotHoldTheOneBefore) {
+  {
+    const auto db = Open(monitor_.env());
+    WriteAndCheckpoint(db.get());
+    FaultRule rule;
+    rule.matches = [](FileOp op, std::string_view path) {
+      return op == FileOp::kSyncData && path == kPath;
+    };
+    rule.skip = 1;  // that of the pages
+    rule.count = 1;
+    disk_.AddRule(std::move(rule));
+    Write(db.get());
+    EXPECT_FALSE(db->Checkpoint().ok());
+  }
+  const auto db = Open(monitor_.env());
+  const OrderMonitor::Pages pages = monitor_.PinDurable();
+  const Snapshot snapshot = db->GetSnapshot();
+  for (int i = 0; i < 3; ++i) WriteAndCheckpoint(db.get());
+  EXPECT_EQ(monitor_.failure(), "");
+}
+
 // What the Db does when nothing is pinned is the same, and allowed.
 TEST_F(OrderMonitorTest, APageThatNobodyReachesMayBeOverwritten) {
   const auto db = Open(monitor_.env());

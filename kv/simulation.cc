@@ -77,12 +77,14 @@ class Simulator {
     const MutexLock lock(&mutex_);
     ++trace_.disk_operations;
     if (!entry.ok) ++trace_.faults;
+    if (!entry.ok && entry.op == FileOp::kSyncDirectory && fault_forgets_) names_forgotten_ = true;
   }
 
   void NewDisk(const DiskImage& image) {
     env_.reset();
     monitor_.reset();
     disk_ = std::make_unique<FaultEnv>(image);
+    names_forgotten_ = false;
     SetUpDisk();
   }
 
@@ -106,6 +108,7 @@ class Simulator {
     Tell("  fault: " + std::string(FileOpName(op)) + " number " + std::to_string(rule.skip) +
          " from here fails with " + (rule.error_number == EIO ? "EIO" : "ENOSPC") + ", " +
          (rule.count == UINT64_MAX ? "and all later ones" : std::to_string(rule.count) + " times"));
+    fault_forgets_ = rule.drop_unsynced;
     disk_->AddRule(std::move(rule));
     fault_is_active_ = true;
     fault_in_this_life_ = true;
@@ -270,7 +273,7 @@ class Simulator {
   // Closes and opens on the same disk; nothing may be lost if the disk never failed.
   void Reopen() {
     Close();
-    if (!result_.failure.empty() || disk_->PowerIsCut()) return;
+    if (!result_.failure.empty() || disk_->PowerIsCut() || names_forgotten_) return;
     EndFaults();
     fault_in_this_life_ = false;
     OpenAndCheck();
@@ -344,7 +347,7 @@ class Simulator {
   // ---- Crashes.
 
   void Crash(bool in_recovery) {
-    const bool power_cut = disk_->PowerIsCut() || OneIn(3);
+    const bool power_cut = disk_->PowerIsCut() || OneIn(3) || names_forgotten_;
     Tell(power_cut ? "power cut" : "kill");
     if (power_cut) {
       disk_->CutPowerAt(0);
@@ -399,6 +402,9 @@ class Simulator {
   bool every_write_is_durable_ = false;
   bool writes_are_refused_ = false;  // one of this open was, for an earlier failure
   std::atomic<bool> is_dead_ = false;
+  std::atomic<bool> fault_forgets_ = false;
+  // The next open would take names for durable that are not: the power is cut in front of it.
+  std::atomic<bool> names_forgotten_ = false;
   bool fault_is_active_ = false;
   bool fault_in_this_life_ = false;
   uint64_t last_value_ = 0;

@@ -1,7 +1,8 @@
-// Power cuts before every operation of a few checkpoints, and a failure of every operation once:
-// what a reopened store holds is exactly one generation, the last that was acknowledged or the one
-// that was being written.
+// Power cuts before every operation of a few checkpoints, and a failure of every operation, once
+// and from then on: what a reopened store holds is exactly one generation, the last that was
+// acknowledged or the one that was being written.
 
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <iostream>
@@ -241,20 +242,31 @@ TEST(PageStoreCrashTest, WhatAKilledProcessLeftIsMadeDurableBeforeItIsBuiltUpon)
   }
 }
 
-// Lets one operation after another fail, in the way of `rule`, and looks at what is left.
-void ExpectFailuresToLeaveOneGeneration(const Workload& workload, FaultRule rule) {
-  FaultEnv whole;
-  RunUntilError(workload, &whole);
-  rule.matches = [](FileOp op, std::string_view) { return ChangesTheDisk(op); };
-  rule.count = 1;
-  for (uint64_t skip = 0; skip <= whole.OperationCount(); ++skip) {
-    SCOPED_TRACE(testing::Message() << "operation " << skip << " fails");
-    FaultEnv env;
-    rule.skip = skip;
-    env.AddRule(rule);
-    const Outcome outcome = RunUntilError(workload, &env);
-    env.ClearRules();
-    ASSERT_NO_FATAL_FAILURE(ExpectOneGeneration(workload, outcome, &env));
+// Lets one of the operations that `matches` knows after another fail, once and with all that
+// follow, in the way of `rule`, and looks at what is left after a power cut, and on the same disk.
+void ExpectFailuresToLeaveOneGeneration(const Workload& workload, FaultRule rule,
+                                        bool (*matches)(FileOp op) = ChangesTheDisk) {
+  rule.matches = [matches](FileOp op, std::string_view) { return matches(op); };
+  for (const uint64_t count : {uint64_t{1}, UINT64_MAX}) {
+    std::atomic<bool> has_failed = true;
+    for (uint64_t skip = 0; has_failed; ++skip) {
+      SCOPED_TRACE(testing::Message() << "operation " << skip << " fails "
+                                      << (count == 1 ? "once" : "with all that follow"));
+      FaultEnv env;
+      has_failed = false;
+      env.SetObserver([&has_failed](const FaultEnv::TraceEntry& entry) {
+        if (!entry.ok) has_failed = true;
+      });
+      rule.skip = skip;
+      rule.count = count;
+      env.AddRule(rule);
+      const Outcome outcome = RunUntilError(workload, &env);
+      env.SetObserver(nullptr);
+      env.ClearRules();
+      FaultEnv after_power_cut(env.SyncedImage());
+      ASSERT_NO_FATAL_FAILURE(ExpectOneGeneration(workload, outcome, &after_power_cut));
+      ASSERT_NO_FATAL_FAILURE(ExpectOneGeneration(workload, outcome, &env));
+    }
   }
 }
 
@@ -263,6 +275,12 @@ TEST(PageStoreFailureTest, EachIoErrorLeavesTheLastGeneration) {
   rule.error_number = EIO;
   ExpectFailuresToLeaveOneGeneration(MergingWorkload(), rule);
   ExpectFailuresToLeaveOneGeneration(SlicesWorkload(), rule);
+}
+
+TEST(PageStoreFailureTest, EachFailedOpenReadReservationOrLockLeavesTheLastGeneration) {
+  const auto matches = [](FileOp op) { return !ChangesTheDisk(op); };
+  ExpectFailuresToLeaveOneGeneration(MergingWorkload(), {}, matches);
+  ExpectFailuresToLeaveOneGeneration(SlicesWorkload(), {}, matches);
 }
 
 TEST(PageStoreFailureTest, EachShortWriteLeavesTheLastGeneration) {
@@ -277,6 +295,13 @@ TEST(PageStoreFailureTest, EachFailedSyncThatDropsWritesLeavesTheLastGeneration)
   FaultRule rule;
   rule.error_number = EIO;
   rule.drop_unsynced = true;
+  ExpectFailuresToLeaveOneGeneration(MergingWorkload(), rule);
+  ExpectFailuresToLeaveOneGeneration(SlicesWorkload(), rule);
+}
+
+TEST(PageStoreFailureTest, EachFailedSyncBehindWhichPagesReadOldLeavesTheLastGeneration) {
+  FaultRule rule;
+  rule.reads_old = true;
   ExpectFailuresToLeaveOneGeneration(MergingWorkload(), rule);
   ExpectFailuresToLeaveOneGeneration(SlicesWorkload(), rule);
 }

@@ -53,7 +53,7 @@ absl::Status FaultDisk::RunLocked(TraceEntry* entry, Body body, FailedBody faile
   if (state_.power_is_cut) {
     status = Annotate(IoError(EIO, FileOpName(entry->op), entry->path), "power is cut");
   } else if (rule != nullptr) {
-    failed_body(*rule);
+    failed_body(*rule, &state_);
     status = IoError(rule->error_number, FileOpName(entry->op), entry->path);
   } else {
     status = body(&state_);

@@ -26,7 +26,7 @@
 namespace emdb {
 
 // Makes operations fail. The first rule that matches an operation decides about it. A failed
-// operation has no effect, but for the two below.
+// operation has no effect, but for what is told below.
 struct FaultRule {
   // Null: every one. Called under the lock of the env, so it must not use that.
   std::function<bool(FileOp op, std::string_view path)> matches;
@@ -35,8 +35,11 @@ struct FaultRule {
   int error_number = 5;         // EIO
   // A failing write writes its first half, up to a sector's end, before it fails.
   bool short_write = false;
-  // A failing sync forgets the file's unsynced writes, as the kernel does.
+  // A failing sync forgets the file's unsynced writes, as the kernel does, or the directory's
+  // unsynced changes.
   bool drop_unsynced = false;
+  // A failing sync of a file forgets them, and they do not even read as written any more.
+  bool reads_old = false;
 };
 
 // One operation, as it was done.
@@ -74,11 +77,11 @@ class FaultDisk {
   };
   using Body = absl::FunctionRef<absl::Status(State* state)>;
   // What a failing operation still does, given the rule by which it fails.
-  using FailedBody = absl::FunctionRef<void(const FaultRule& rule)>;
+  using FailedBody = absl::FunctionRef<void(const FaultRule& rule, State* state)>;
 
   // Runs `body` as the operation `entry`, unless the power is off or a rule makes it fail.
   absl::Status Run(TraceEntry entry, Body body) ABSL_LOCKS_EXCLUDED(mutex_) {
-    return Run(std::move(entry), body, [](const FaultRule&) {});
+    return Run(std::move(entry), body, [](const FaultRule&, State*) {});
   }
   absl::Status Run(TraceEntry entry, Body body, FailedBody failed_body) ABSL_LOCKS_EXCLUDED(mutex_);
 

@@ -16,7 +16,9 @@
 //     durable one or the newest one. After a killed process it is whole.
 //  5. After a failed sync the unsynced writes of that file may be gone from the cache's list of
 //     what to write (FaultRule::drop_unsynced): they still read as written, the next sync says OK
-//     without writing them, and a power cut takes them away.
+//     without writing them, and a power cut takes them away. Or they read as what was durable from
+//     then on (FaultRule::reads_old), as when the page cache has let go of them. The unsynced
+//     changes of a directory may be gone from that list likewise: they are still seen.
 //
 // Every path's parent directory is there; paths are compared as strings. Files opened as direct
 // refuse what is not aligned.

@@ -307,6 +307,63 @@ TEST(FaultEnvTest, AFailedSyncMayForgetWhatItWasToWrite) {
   }
 }
 
+TEST(FaultEnvTest, AFailedSyncMayLetTheFileReadAsItWas) {
+  FaultEnv env;
+  const std::string old = std::string(kSector, 'o') + "old";
+  const std::unique_ptr<File> file = MakeDurable(&env, "f", old);
+  ASSERT_TRUE(file->WriteAt(kSector, "new and longer").ok());
+  FaultRule rule;
+  rule.count = 1;
+  rule.reads_old = true;
+  env.AddRule(rule);
+  EXPECT_FALSE(file->SyncData().ok());
+  EXPECT_EQ(ToText(env.FullImage()), "f=" + old + std::string(11, '\0') + " ");
+  EXPECT_EQ(AllCrashes(env), (States{"f=" + old + " "}));
+  ASSERT_TRUE(file->WriteAt(0, "N").ok());
+  EXPECT_TRUE(file->SyncData().ok());
+  EXPECT_EQ(AllCrashes(env), (States{"f=N" + old.substr(1) + std::string(11, '\0') + " "}));
+}
+
+TEST(FaultEnvTest, AFailedSyncThatReadsOldLeavesAShorterFileShort) {
+  FaultEnv env;
+  const std::unique_ptr<File> file = MakeDurable(&env, "f", std::string(3 * kSector, 'o'));
+  ASSERT_TRUE(file->WriteAt(0, "new").ok());
+  ASSERT_TRUE(file->Truncate(5).ok());
+  FaultRule rule;
+  rule.count = 1;
+  rule.reads_old = true;
+  env.AddRule(rule);
+  EXPECT_FALSE(file->SyncData().ok());
+  EXPECT_EQ(ToText(env.FullImage()), "f=ooooo ");
+  EXPECT_EQ(AllCrashes(env), (States{"f=" + std::string(3 * kSector, 'o') + " "}));
+}
+
+TEST(FaultEnvTest, AFailedSyncOfADirectoryMayForgetItsChanges) {
+  for (const bool drop : {false, true}) {
+    FaultEnv env;
+    MakeDurable(&env, "d/a", "1");
+    MakeDurable(&env, "d/b", "2");
+    MakeDurable(&env, "e/other", "");
+    ASSERT_TRUE(env.Rename("d/a", "d/c").ok());
+    ASSERT_TRUE(env.Remove("d/b").ok());
+    ASSERT_TRUE(env.Remove("e/other").ok());
+    FaultRule rule;
+    rule.count = 1;
+    rule.drop_unsynced = drop;
+    const std::unique_ptr<Directory> directory = *env.OpenDirectory("d");
+    env.AddRule(rule);
+    EXPECT_FALSE(directory->Sync().ok());
+    EXPECT_EQ(*directory->List(), std::vector<std::string>{"c"});
+    EXPECT_TRUE(directory->Sync().ok());
+    EXPECT_EQ(ToText(env.FullImage()), "d/c=1 ");
+    const std::string durable = drop ? "d/a=1 d/b=2 " : "d/c=1 ";
+    EXPECT_EQ(AllCrashes(env), (States{durable + "e/other= ", durable}));
+    // What is changed from then on is written again.
+    MakeDurable(&env, "d/f", "3");
+    EXPECT_EQ(AllCrashes(env), (States{durable + "d/f=3 e/other= ", durable + "d/f=3 "}));
+  }
+}
+
 TEST(FaultEnvTest, AFullDiskTakesWhatFits) {
   FaultEnv env;
   const std::unique_ptr<File> file = MakeDurable(&env, "f", std::string(kSector, '.'));

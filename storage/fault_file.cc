@@ -34,10 +34,11 @@ absl::Status FaultFile::WriteAt(uint64_t offset, std::string_view data) {
     inode_->Write(offset, data);
     return absl::OkStatus();
   };
-  return disk_->Run(Entry(FileOp::kWrite, offset, data.size()), write, [&](const FaultRule& rule) {
+  const auto failed_write = [&](const FaultRule& rule, FaultDisk::State*) {
     const bool possible = CheckChange("write", offset, data.size()).ok();
     if (rule.short_write && possible) WriteFirstSectors(offset, data, data.size() / 2);
-  });
+  };
+  return disk_->Run(Entry(FileOp::kWrite, offset, data.size()), write, failed_write);
 }
 
 absl::Status FaultFile::SyncData() {
@@ -46,9 +47,15 @@ absl::Status FaultFile::SyncData() {
     inode_->Sync();
     return absl::OkStatus();
   };
-  return disk_->Run(Entry(FileOp::kSyncData, 0, 0), sync, [&](const FaultRule& rule) {
-    if (rule.drop_unsynced && inode_ != nullptr) inode_->DropUnsynced();
-  });
+  const auto failed_sync = [&](const FaultRule& rule, FaultDisk::State*) {
+    if (inode_ == nullptr) return;
+    if (rule.reads_old) {
+      inode_->RevertUnsynced();
+    } else if (rule.drop_unsynced) {
+      inode_->DropUnsynced();
+    }
+  };
+  return disk_->Run(Entry(FileOp::kSyncData, 0, 0), sync, failed_sync);
 }
 
 absl::StatusOr<uint64_t> FaultFile::Size() const {
@@ -111,10 +118,14 @@ absl::Status FaultFile::CheckAligned(std::string_view operation, uint64_t offset
 }
 
 absl::Status FaultDirectory::Sync() {
-  return disk_->Run({.op = FileOp::kSyncDirectory, .path = path_}, [&](FaultDisk::State* state) {
+  const auto sync = [&](FaultDisk::State* state) {
     state->names.Sync(path_);
     return absl::OkStatus();
-  });
+  };
+  const auto failed_sync = [&](const FaultRule& rule, FaultDisk::State* state) {
+    if (rule.drop_unsynced) state->names.DropUnsynced(path_);
+  };
+  return disk_->Run({.op = FileOp::kSyncDirectory, .path = path_}, sync, failed_sync);
 }
 
 absl::StatusOr<std::vector<std::string>> FaultDirectory::List() const {

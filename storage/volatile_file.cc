@@ -1,5 +1,6 @@
 #include "storage/volatile_file.h"
 
+#include <algorithm>
 #include <set>
 #include <string>
 
@@ -43,6 +44,18 @@ void VolatileFile::Sync() {
 void VolatileFile::DropUnsynced() {
   unsynced_sectors_.clear();
   unsynced_sizes_.clear();
+}
+
+void VolatileFile::RevertUnsynced() {
+  for (const auto& [number, versions] : unsynced_sectors_) {
+    const uint64_t offset = number * kSectorBytes;
+    if (offset >= size() || current_.is_mapped()) continue;
+    Sector durable{};
+    durable_.Read(offset, kSectorBytes, durable.data());
+    const size_t inside = static_cast<size_t>(std::min(kSectorBytes, size() - offset));
+    current_.Write(offset, std::string_view(durable.data(), inside));
+  }
+  DropUnsynced();
 }
 
 void VolatileFile::Freeze() {

@@ -42,6 +42,8 @@ class VolatileFile {
   void Sync();
   // What is not durable is never going to be, and still reads as it does.
   void DropUnsynced();
+  // The same, and it reads as it is durable, but for its size. A mapping keeps what it has.
+  void RevertUnsynced();
   // Power is off: what is stored into a mapping from now on is not part of any image.
   void Freeze();
 

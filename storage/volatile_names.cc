@@ -35,10 +35,14 @@ std::vector<std::string> VolatileNames::List(std::string_view directory) const {
 
 void VolatileNames::Sync(std::string_view directory) {
   std::erase_if(unsynced_, [&](const Change& change) {
-    if (DirectoryOf(change.from.empty() ? change.to : change.from) != directory) return false;
+    if (!IsIn(change, directory)) return false;
     Apply(change, &durable_);
     return true;
   });
+}
+
+void VolatileNames::DropUnsynced(std::string_view directory) {
+  std::erase_if(unsynced_, [&](const Change& change) { return IsIn(change, directory); });
 }
 
 VolatileNames::Table VolatileNames::AfterPowerCut(CrashChooser* chooser) const {
@@ -55,6 +59,11 @@ std::vector<VolatileNames::Inode> VolatileNames::Reachable() const {
   for (const auto& [path, inode] : durable_) inodes.push_back(inode);
   for (const Change& change : unsynced_) inodes.push_back(change.inode);
   return inodes;
+}
+
+// A rename stays within its directory.
+bool VolatileNames::IsIn(const Change& change, std::string_view directory) {
+  return DirectoryOf(change.from.empty() ? change.to : change.from) == directory;
 }
 
 void VolatileNames::Apply(const Change& change, Table* table) {

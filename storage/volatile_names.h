@@ -1,5 +1,5 @@
 // VolatileNames: the directory entries of a simulated disk: what is durable, what is not yet, and
-// what a power cut may make of it. The model is that of fault_env.h, points 1 and 3.
+// what a power cut may make of it. The model is that of fault_env.h, points 1, 3 and 5.
 
 #ifndef EMDB_STORAGE_VOLATILE_NAMES_H_
 #define EMDB_STORAGE_VOLATILE_NAMES_H_
@@ -36,6 +36,8 @@ class VolatileNames {
 
   // The entries of `directory` are durable.
   void Sync(std::string_view directory);
+  // What is not durable in `directory` is never going to be, and is still seen.
+  void DropUnsynced(std::string_view directory);
 
   const Table& Newest() const { return current_; }
   const Table& Synced() const { return durable_; }
@@ -51,6 +53,7 @@ class VolatileNames {
     std::string to;
   };
 
+  static bool IsIn(const Change& change, std::string_view directory);
   static void Apply(const Change& change, Table* table);
   void Make(Change change);
 

@@ -3,11 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <map>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -21,8 +23,8 @@ namespace {
 
 constexpr char kPath[] = "/d/log";
 
-// Not on a segment that is being prepared in the background: the first one of a log is spare 0, and
-// keeps that name here when it is renamed.
+// Not on a segment that is being prepared in the background. The first one of a log is spare 0, and
+// keeps that name here when it is renamed: this is for logs that have not rotated.
 bool IsOfActiveSegment(std::string_view path) {
   return path == kPath || path.ends_with(".spare.0");
 }
@@ -409,6 +411,17 @@ struct Outcome {
   std::map<uint64_t, std::string> appended;
 };
 
+void ReadDurable(Wal* wal, Outcome* outcome) {
+  std::map<uint64_t, std::string> records;
+  const absl::Status status = wal->Replay(wal->first_seq(), [&](uint64_t seq, std::string_view r) {
+    records.emplace(seq, r);
+    return absl::OkStatus();
+  });
+  if (status.ok()) outcome->durable = std::move(records);
+}
+
+// 400 records, three rotations, and nothing that the log does in a thread of its own but preparing
+// segments.
 void LiveWithFaults(FaultEnv* env, FlushPolicy policy, Outcome* outcome) {
   absl::StatusOr<std::unique_ptr<Wal>> wal = Wal::Open(kPath, SmallLog(env, policy));
   if (!wal.ok()) return;
@@ -422,7 +435,7 @@ void LiveWithFaults(FaultEnv* env, FlushPolicy policy, Outcome* outcome) {
     outcome->appended[next] = record;
     if (seq.ok() && on_each) outcome->durable[*seq] = record;
     const bool flushes = i % 50 == 49;
-    if (flushes && (*wal)->Flush().ok()) outcome->durable = ReadLog(wal->get());
+    if (flushes && (*wal)->Flush().ok()) ReadDurable(wal->get(), outcome);
     // These fail or not: the records that are kept are there all the same.
     if (i % 120 == 119) boundary = (*wal)->Rotate().value_or(boundary);
     if (i % 120 == 30) {
@@ -432,78 +445,132 @@ void LiveWithFaults(FaultEnv* env, FlushPolicy policy, Outcome* outcome) {
   }
 }
 
-enum class Failing { kOnce, kFromThenOn };
+enum class By { kCaller, kPreparer, kAny };
 
-// Every operation fails, once or with all that follow: what was acknowledged is there, and nothing
-// else but what was appended.
-void FailEach(FileOp op, FlushPolicy policy, bool short_write, Failing failing) {
-  for (uint64_t k = 0;; ++k) {
-    FaultEnv env;
-    FaultRule rule = Fail(op, failing == Failing::kOnce ? 1 : UINT64_MAX);
-    rule.skip = k;
-    rule.short_write = short_write;
-    rule.drop_unsynced = true;
-    env.AddRule(rule);
-    Outcome outcome;
-    LiveWithFaults(&env, policy, &outcome);
-    const bool failed = AnyFailed(env);
-    env.ClearRules();
-    for (const DiskImage& image : {env.SyncedImage(), env.FullImage()}) {
-      FaultEnv after(image);
-      const auto wal = OpenLog(kPath, SmallLog(&after));
-      ASSERT_NE(wal, nullptr) << FileOpName(op) << " " << k;
-      const auto records = ReadLog(wal.get());
-      for (const auto& [seq, record] : outcome.durable) {
-        ASSERT_TRUE(records.contains(seq)) << FileOpName(op) << " " << k << " seq " << seq;
-      }
-      for (const auto& [seq, record] : records) {
-        ASSERT_TRUE(outcome.appended.contains(seq) && outcome.appended.at(seq) == record)
-            << FileOpName(op) << " " << k << " seq " << seq;
-      }
+// What fails, from one operation to the next.
+struct Fault {
+  FileOp op;
+  FlushPolicy policy = FlushPolicy::Manual();
+  // Whose operations: those of the preparer come between the others as threads happen to run, and
+  // would make another one of them the k-th in each run.
+  By by = By::kAny;
+  uint64_t count = 1;
+  bool short_write = false;
+  bool reads_old = false;
+};
+
+FaultRule RuleOf(const Fault& fault, uint64_t k) {
+  FaultRule rule;
+  rule.matches = [fault, caller = std::this_thread::get_id()](FileOp op, std::string_view) {
+    const bool by_caller = std::this_thread::get_id() == caller;
+    return op == fault.op && (fault.by == By::kAny || by_caller == (fault.by == By::kCaller));
+  };
+  rule.skip = k;
+  rule.count = fault.count;
+  rule.short_write = fault.short_write;
+  rule.drop_unsynced = true;
+  rule.reads_old = fault.reads_old;
+  return rule;
+}
+
+// How many rotations had reached the disk when an operation failed for the first time.
+struct FirstFailure {
+  std::atomic<int> activations = 0;
+  std::atomic<int> rotations = -1;  // negative: none has failed
+
+  void Note(const FaultEnv::TraceEntry& entry) {
+    if (!entry.ok) {
+      int none = -1;
+      rotations.compare_exchange_strong(none, std::max(activations - 1, 0));
+    } else if (entry.op == FileOp::kRename && entry.target == kPath) {
+      ++activations;
     }
-    if (failed) continue;
-    EXPECT_GT(k, 0u) << "there is no " << FileOpName(op) << " that could fail";
-    return;
+  }
+};
+
+// What was acknowledged as durable is there, and nothing else but what was appended.
+void ExpectOutcome(const DiskImage& image, const Outcome& outcome) {
+  FaultEnv after(image);
+  const auto wal = OpenLog(kPath, SmallLog(&after));
+  ASSERT_NE(wal, nullptr);
+  const auto records = ReadLog(wal.get());
+  for (const auto& [seq, record] : outcome.durable) {
+    ASSERT_TRUE(records.contains(seq)) << "seq " << seq;
+  }
+  for (const auto& [seq, record] : records) {
+    ASSERT_TRUE(outcome.appended.contains(seq) && outcome.appended.at(seq) == record)
+        << "seq " << seq;
   }
 }
 
-void FailEachOnce(FileOp op, FlushPolicy policy, bool short_write) {
-  FailEach(op, policy, short_write, Failing::kOnce);
+// Each operation fails in turn; returns for each how many rotations there had been.
+std::vector<int> FailEach(const Fault& fault) {
+  std::vector<int> rotations;
+  for (uint64_t k = 0;; ++k) {
+    SCOPED_TRACE(testing::Message() << FileOpName(fault.op) << " " << k << " fails");
+    FaultEnv env;
+    env.AddRule(RuleOf(fault, k));
+    FirstFailure failure;
+    env.SetObserver([&failure](const FaultEnv::TraceEntry& entry) { failure.Note(entry); });
+    Outcome outcome;
+    LiveWithFaults(&env, fault.policy, &outcome);
+    env.SetObserver(nullptr);
+    env.ClearRules();
+    ExpectOutcome(env.SyncedImage(), outcome);
+    ExpectOutcome(env.FullImage(), outcome);
+    if (failure.rotations < 0 || testing::Test::HasFatalFailure()) return rotations;
+    rotations.push_back(failure.rotations);
+  }
 }
 
+// Of the calling thread's operations, those that follow the last rotation are reached too.
+void FailEachOfCaller(Fault fault) {
+  fault.by = By::kCaller;
+  const std::vector<int> rotations = FailEach(fault);
+  ASSERT_FALSE(rotations.empty()) << "there is no " << FileOpName(fault.op) << " that could fail";
+  for (const int behind : {0, 1, 2, 3}) {
+    EXPECT_TRUE(std::count(rotations.begin(), rotations.end(), behind) > 0) << behind;
+  }
+}
+
+void FailEachOfAny(const Fault& fault) {
+  EXPECT_FALSE(FailEach(fault).empty())
+      << "there is no " << FileOpName(fault.op) << " that could fail";
+}
+
+constexpr uint64_t kForever = UINT64_MAX;
+
 TEST(WalFaultTest, EveryWriteFailsOnce) {
-  FailEachOnce(FileOp::kWrite, FlushPolicy::Manual(), false);
-  FailEachOnce(FileOp::kWrite, FlushPolicy::Manual(), true);
+  FailEachOfCaller({.op = FileOp::kWrite});
+  FailEachOfCaller({.op = FileOp::kWrite, .short_write = true});
 }
 TEST(WalFaultTest, EveryWriteFailsOnceWhenEachAppendIsSynced) {
-  FailEachOnce(FileOp::kWrite, FlushPolicy::OnEachWrite(), true);
+  FailEachOfCaller(
+      {.op = FileOp::kWrite, .policy = FlushPolicy::OnEachWrite(), .short_write = true});
 }
-TEST(WalFaultTest, EverySyncFailsOnce) {
-  FailEachOnce(FileOp::kSyncData, FlushPolicy::Manual(), false);
+TEST(WalFaultTest, EveryWriteFailsFromThenOn) {
+  FailEachOfCaller({.op = FileOp::kWrite, .count = kForever, .short_write = true});
 }
-TEST(WalFaultTest, EveryRenameFailsOnce) {
-  FailEachOnce(FileOp::kRename, FlushPolicy::Manual(), false);
+TEST(WalFaultTest, EverySyncFailsOnceAndFromThenOn) {
+  for (const uint64_t count : {uint64_t{1}, kForever}) {
+    for (const bool reads_old : {false, true}) {
+      FailEachOfCaller({.op = FileOp::kSyncData, .count = count, .reads_old = reads_old});
+    }
+  }
 }
-TEST(WalFaultTest, EveryDirectorySyncFailsOnce) {
-  FailEachOnce(FileOp::kSyncDirectory, FlushPolicy::Manual(), false);
+// There may be none: a segment that is needed at once is not filled with zeros.
+TEST(WalFaultTest, EveryWriteAndSyncOfThePreparerFailsOnceAndFromThenOn) {
+  for (const FileOp op : {FileOp::kWrite, FileOp::kSyncData}) {
+    for (const uint64_t count : {uint64_t{1}, kForever}) {
+      FailEach({.op = op, .by = By::kPreparer, .count = count, .short_write = true});
+    }
+  }
 }
-TEST(WalFaultTest, EveryReservationFailsOnce) {
-  FailEachOnce(FileOp::kReserve, FlushPolicy::Manual(), false);
-}
-TEST(WalFaultTest, EveryCreationFailsOnce) {
-  FailEachOnce(FileOp::kCreate, FlushPolicy::Manual(), false);
-}
-TEST(WalFaultTest, EveryRemovalFailsOnce) {
-  FailEachOnce(FileOp::kRemove, FlushPolicy::Manual(), false);
-}
-TEST(WalFaultTest, EveryMappingFailsOnce) {
-  FailEachOnce(FileOp::kMapRing, FlushPolicy::Manual(), false);
-}
-TEST(WalFaultTest, EveryOperationFailsFromThenOn) {
+TEST(WalFaultTest, EveryOtherOperationFailsOnceAndFromThenOn) {
   for (const FileOp op :
-       {FileOp::kWrite, FileOp::kSyncData, FileOp::kRename, FileOp::kSyncDirectory,
+       {FileOp::kOpen, FileOp::kRead, FileOp::kList, FileOp::kRename, FileOp::kSyncDirectory,
         FileOp::kReserve, FileOp::kCreate, FileOp::kRemove, FileOp::kMapRing}) {
-    FailEach(op, FlushPolicy::Manual(), true, Failing::kFromThenOn);
+    for (const uint64_t count : {uint64_t{1}, kForever}) FailEachOfAny({.op = op, .count = count});
   }
 }
 
