@@ -1,7 +1,8 @@
 // Power is cut before every operation of a small workload, and each time the disk is left in every
 // state that SystematicChooser knows: nothing of what was not durable is there, all of it, all but
-// one piece, one piece alone, all up to each piece or from it on. None of them is left to chance.
-// The database must open with a prefix of the batches that has every acknowledged one.
+// one range of pieces, one range alone: a sector, a write, a part of one, several. None of them is
+// left to chance. The database must open with a prefix of the batches that has every acknowledged
+// one.
 //
 // Each state is looked at by an open that only reads, and every EMDB_STRIDE-th by one that repairs
 // the log and goes on writing, which takes longer, most of it for threads; so is each one of a
