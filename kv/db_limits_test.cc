@@ -12,10 +12,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <semaphore>
 #include <string>
@@ -28,6 +32,7 @@
 #include "kv/forked_run.h"
 #include "kv/observation.h"
 #include "kv/shared_memory.h"
+#include "storage/check.h"
 #include "storage/coding.h"
 #include "storage/crc32c.h"
 #include "storage/fault_env.h"
@@ -52,6 +57,34 @@ void RunInChild(const std::function<std::string()>& check) {
   const ForkedRun run = RunForked(1, [&check](uint64_t) { return check(); },
                                   {.processes = 1, .seconds_per_check = 120});
   for (const std::string& failure : run.failures) ADD_FAILURE() << failure;
+}
+
+// All files in the directory, by path, for tests that say what has not changed.
+Contents FilesIn(const std::string& directory) {
+  Contents files;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    std::ifstream file(entry.path(), std::ios::binary);
+    EMDB_CHECK(file.is_open());
+    files[entry.path()] = std::string(std::istreambuf_iterator<char>(file), {});
+  }
+  return files;
+}
+
+// "", or how the files in the directory are not those of `before`.
+std::string FilesDifference(const std::string& directory, const Contents& before) {
+  const Contents now = FilesIn(directory);
+  for (const auto& [path, bytes] : before) {
+    const auto found = now.find(path);
+    if (found == now.end()) return path + " is gone";
+    if (found->second.size() != bytes.size()) return path + " has another size";
+    const size_t at = static_cast<size_t>(
+        std::mismatch(bytes.begin(), bytes.end(), found->second.begin()).first - bytes.begin());
+    if (at < bytes.size()) return path + " is changed at byte " + std::to_string(at);
+  }
+  for (const auto& [path, bytes] : now) {
+    if (!before.contains(path)) return path + " is new";
+  }
+  return "";
 }
 
 std::string KeyName(int i) { return "key" + std::to_string(i); }
@@ -263,20 +296,24 @@ TEST(DbLimitsTest, OpenWithoutDescriptorsIsResourceExhaustedAndLosesNothing) {
   const TempDirectory directory;
   const std::string path = directory.Path("store.emdb");
   RunInChild([&] {
-    const std::string wrong = MakeStore(path);
+    std::string wrong = MakeStore(path);
+    if (!wrong.empty()) return wrong;
+    const Contents before = FilesIn(directory.path());
     const rlim_t next = NextDescriptor();
     rlim_t count = 0;
-    for (; wrong.empty() && count < 100; ++count) {
+    for (; count < 100; ++count) {
       LimitDescriptors(next + count);
       auto db = Db::Open(SmallOptions(), path);
       if (db.ok()) break;
-      if (!absl::IsResourceExhausted(db.status())) {
-        return "with " + std::to_string(count) + " descriptors: " + db.status().ToString();
-      }
+      const std::string with = "with " + std::to_string(count) + " descriptors: ";
+      if (!absl::IsResourceExhausted(db.status())) return with + db.status().ToString();
+      LimitDescriptors(next + 100);
+      wrong = FilesDifference(directory.path(), before);
+      if (!wrong.empty()) return with + wrong;
     }
     if (count < 3 || count == 100) return "it took " + std::to_string(count) + " descriptors";
     LimitDescriptors(next + 100);
-    return wrong.empty() ? CheckTheRecord(SmallOptions(), path) : wrong;
+    return CheckTheRecord(SmallOptions(), path);
   });
 }
 
@@ -440,6 +477,7 @@ TEST(DbLimitsTest, ReadOnlyDirectoryIsPermissionDeniedAndCanBeRead) {
   RunInChild([&] {
     std::string wrong = MakeStore(path);
     if (!wrong.empty()) return wrong;
+    const Contents before = FilesIn(directory.path());
     chmod(directory.path().c_str(), 0555);
     for (const char* suffix : {"", ".v4.wal", ".v4.wal.buffer"})
       chmod((path + suffix).c_str(), 0444);
@@ -447,11 +485,13 @@ TEST(DbLimitsTest, ReadOnlyDirectoryIsPermissionDeniedAndCanBeRead) {
     for (const std::string& store : {path, other}) {
       const absl::Status status = Db::Open(SmallOptions(), store).status();
       if (!absl::IsPermissionDenied(status)) return store + ": " + status.ToString();
+      wrong = FilesDifference(directory.path(), before);
+      if (!wrong.empty()) return "opening " + store + ": " + wrong;
     }
-    if (access(other.c_str(), F_OK) == 0) return std::string("a refused open made a file");
     Options options = SmallOptions();
     options.read_only = true;
-    return CheckTheRecord(options, path);
+    wrong = CheckTheRecord(options, path);
+    return wrong.empty() ? FilesDifference(directory.path(), before) : wrong;
   });
   chmod(directory.path().c_str(), 0755);
 }
@@ -463,10 +503,14 @@ TEST(DbLimitsTest, SecondOpenInThisProcessIsRefusedAndNamesTheFile) {
   const std::string path = directory.Path("store.emdb");
   auto db = Db::Open(SmallOptions(), path);
   ASSERT_TRUE(db.ok()) << db.status();
-  for (int i = 0; i < 3; ++i) {
-    const absl::Status status = Db::Open(SmallOptions(), path).status();
+  const Contents before = FilesIn(directory.path());
+  for (const bool read_only : {false, true, false}) {
+    Options options = SmallOptions();
+    options.read_only = read_only;
+    const absl::Status status = Db::Open(options, path).status();
     EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
     EXPECT_NE(status.ToString().find(path), std::string::npos) << status;
+    EXPECT_EQ(FilesDifference(directory.path(), before), "");
   }
   EXPECT_EQ((*db)->Put("key", "value", {.sync = true}), absl::OkStatus());
   db->reset();
@@ -488,12 +532,14 @@ TEST(DbLimitsTest, OpenBesideAnotherProcessIsRefusedUntilItIsDead) {
   }
   while (!*is_open && waitpid(child, nullptr, WNOHANG) == 0) sched_yield();
   ASSERT_TRUE(*is_open);
+  const Contents before = FilesIn(directory.path());
   // A refused attempt must not loosen the lock, so the second one is refused too.
   for (int i = 0; i < 3; ++i) {
     const absl::Status status = Db::Open(SmallOptions(), path).status();
     EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
     EXPECT_NE(status.ToString().find(std::to_string(child)), std::string::npos)
         << "it does not say that process " << child << " has it: " << status;
+    EXPECT_EQ(FilesDifference(directory.path(), before), "");
   }
   kill(child, SIGKILL);
   ASSERT_EQ(waitpid(child, nullptr, 0), child);
