@@ -21,6 +21,7 @@
 #include <functional>
 #include <iterator>
 #include <memory>
+#include <random>
 #include <semaphore>
 #include <string>
 #include <thread>
@@ -162,6 +163,137 @@ TEST(DbLimitsTest, LimitOfTheFileSizeRefusesWritesAndHeals) {
         nullptr, directory.Path("store.emdb"), [&] { set_limit(rlim_t{1} << 20); },
         [&] { set_limit(RLIM_INFINITY); });
   });
+}
+
+// A small disk, and a store that fills it and stays open.
+class FullDisk {
+ public:
+  explicit FullDisk(const Options& options) : options_(options) { options_.env = &env_; }
+
+  // Records all over the store, some of them more than once, until one is refused.
+  std::string Fill() {
+    auto db = Db::Open(options_, "/disk/store.emdb");
+    if (!db.ok()) return "opening: " + db.status().ToString();
+    db_ = *std::move(db);
+    env_.SetCapacity(kCapacity);
+    std::mt19937_64 random(20261129);
+    constexpr int kMany = 200'000;
+    for (int i = 0; i < kMany; ++i) {
+      const std::string key = KeyName(static_cast<int>(random() % 40'000));
+      const std::string value(200, static_cast<char>('a' + i % 26));
+      const absl::Status status = db_->Put(key, value, {.sync = i % 10 == 0});
+      if (absl::IsResourceExhausted(status)) return CheckAll("on the full disk");
+      if (!status.ok()) return "a write: " + status.ToString();
+      contents_[key] = value;
+      had_slices_ = had_slices_ || db_->GetStats().page_store.slice_records > 0;
+    }
+    return "the disk never got full";
+  }
+
+  void Enlarge(uint64_t bytes) { env_.SetCapacity(kCapacity + bytes); }
+
+  std::string DeleteHalf() {
+    std::vector<std::string> keys;
+    for (const auto& [key, value] : contents_) {
+      if (keys.size() * 2 < contents_.size()) keys.push_back(key);
+    }
+    for (const std::string& key : keys) {
+      std::string wrong = Delete(key);
+      if (!wrong.empty()) return wrong;
+    }
+    std::string wrong = UntilThereIsSpace("a checkpoint", [this] { return db_->Checkpoint(); });
+    return wrong.empty() ? CheckAll("with half of it deleted") : wrong;
+  }
+
+  // A good part of what was deleted has room again, at once.
+  std::string WriteAgain() {
+    const size_t count = contents_.size() / 4;
+    for (size_t i = 0; i < count; ++i) {
+      const std::string key = "again" + std::to_string(i);
+      const absl::Status status = db_->Put(key, std::string(200, 'z'), {.sync = i % 10 == 0});
+      if (!status.ok()) {
+        return "write " + std::to_string(i) + " of " + std::to_string(count) +
+               " with space: " + status.ToString();
+      }
+      contents_[key] = std::string(200, 'z');
+    }
+    absl::Status status = db_->Checkpoint();
+    if (!status.ok()) return "a checkpoint with space: " + status.ToString();
+    status = db_->Verify();
+    if (!status.ok()) return "verifying: " + status.ToString();
+    return CheckAll("with new records");
+  }
+
+  bool had_slices() const { return had_slices_; }
+
+ private:
+  static constexpr uint64_t kCapacity = uint64_t{8} << 20;
+
+  std::string CheckAll(const std::string& when) {
+    const std::string wrong = Difference(Observe(*db_, {}), contents_);
+    return wrong.empty() ? "" : when + ": " + wrong;
+  }
+
+  std::string Delete(const std::string& key) {
+    std::string wrong = UntilThereIsSpace("deleting " + key, [&] { return db_->Delete(key); });
+    if (wrong.empty()) contents_.erase(key);
+    return wrong;
+  }
+
+  // Does `action` again, each time behind a checkpoint, until it is not refused.
+  std::string UntilThereIsSpace(const std::string& what,
+                                const std::function<absl::Status()>& action) {
+    constexpr int kAttempts = 100;
+    absl::Status status;
+    absl::Status checkpoint;
+    for (int i = 0; i < kAttempts; ++i) {
+      status = action();
+      if (status.ok()) return "";
+      if (!absl::IsResourceExhausted(status)) return what + ": " + status.ToString();
+      checkpoint = db_->Checkpoint();
+      if (!checkpoint.ok() && !absl::IsResourceExhausted(checkpoint)) {
+        return "a checkpoint: " + checkpoint.ToString();
+      }
+    }
+    return what + " is refused for ever: " + status.ToString() +
+           "; the checkpoints: " + checkpoint.ToString();
+  }
+
+  FaultEnv env_;
+  Options options_;
+  std::unique_ptr<Db> db_;
+  Contents contents_;
+  bool had_slices_ = false;
+};
+
+// Fills the disk, gives it `room` bytes more, and deletes half of what is there.
+void ExpectDeletingMakesSpace(bool with_slices, uint64_t room) {
+  Options options = SmallOptions();
+  if (!with_slices) options.cache_size = size_t{64} << 20;
+  FullDisk disk(options);
+  ASSERT_EQ(disk.Fill(), "");
+  EXPECT_EQ(disk.had_slices(), with_slices);
+  disk.Enlarge(room);
+  ASSERT_EQ(disk.DeleteHalf(), "");
+  EXPECT_EQ(disk.WriteAgain(), "");
+}
+
+TEST(DbLimitsTest, DeletingMakesSpaceOnADiskWithALittleMoreOfIt) {
+  ExpectDeletingMakesSpace(/*with_slices=*/false, uint64_t{1} << 20);
+}
+
+TEST(DbLimitsTest, DeletingMakesSpaceOnADiskWithALittleMoreOfItInAStoreWithSlices) {
+  ExpectDeletingMakesSpace(/*with_slices=*/true, uint64_t{1} << 20);
+}
+
+// Both memtables may be full, and no space left for the checkpoint that has to come before the
+// first deletion.
+TEST(DbLimitsTest, DISABLED_DeletingMakesSpaceOnAFullDisk) {
+  ExpectDeletingMakesSpace(/*with_slices=*/false, 0);
+}
+
+TEST(DbLimitsTest, DISABLED_DeletingMakesSpaceOnAFullDiskInAStoreWithSlices) {
+  ExpectDeletingMakesSpace(/*with_slices=*/true, 0);
 }
 
 TEST(DbLimitsTest, ACheckpointIsNotToldOfAnAttemptThatBeganBeforeThereWasSpace) {
