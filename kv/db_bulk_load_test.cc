@@ -15,6 +15,7 @@
 
 #include "gtest/gtest.h"
 #include "kv/db.h"
+#include "kv/order_monitor.h"
 #include "kv/test_setting.h"
 #include "storage/fault_env.h"
 
@@ -83,11 +84,15 @@ State ReadAll(const Db& db) {
 
 class BulkLoadTest : public testing::Test {
  protected:
-  BulkLoadTest() { Open(); }
+  BulkLoadTest() : monitor_(&env_, kPath) { Open(); }
+  ~BulkLoadTest() override {
+    db_.reset();
+    EXPECT_EQ(monitor_.failure(), "");
+  }
 
   void Open() {
     db_.reset();
-    absl::StatusOr<std::unique_ptr<Db>> db = Db::Open(SmallOptions(&env_), kPath);
+    absl::StatusOr<std::unique_ptr<Db>> db = Db::Open(SmallOptions(monitor_.env()), kPath);
     ASSERT_TRUE(db.ok()) << db.status();
     db_ = *std::move(db);
   }
@@ -98,6 +103,7 @@ class BulkLoadTest : public testing::Test {
   }
 
   FaultEnv env_;
+  OrderMonitor monitor_;
   std::unique_ptr<Db> db_;
 };
 
@@ -322,9 +328,10 @@ TEST(BulkLoadCrashTest, ALoadThatWasFoundAfterAKillIsKept) {
   size_t found = 0;
   for (uint64_t killed = 0;; ++killed) {
     FaultEnv env;
+    OrderMonitor monitor(&env, kPath);
     bool acknowledged = false;
     {
-      const absl::StatusOr<std::unique_ptr<Db>> db = Db::Open(SmallOptions(&env), kPath);
+      const absl::StatusOr<std::unique_ptr<Db>> db = Db::Open(SmallOptions(monitor.env()), kPath);
       ASSERT_TRUE(db.ok()) << db.status();
       ASSERT_EQ((*db)->Put("a", "1", {.sync = true}), absl::OkStatus());
       ASSERT_EQ((*db)->Checkpoint(), absl::OkStatus());
@@ -335,12 +342,13 @@ TEST(BulkLoadCrashTest, ALoadThatWasFoundAfterAKillIsKept) {
     env.ClearRules();
     State seen;
     {
-      const absl::StatusOr<std::unique_ptr<Db>> db = Db::Open(SmallOptions(&env), kPath);
+      const absl::StatusOr<std::unique_ptr<Db>> db = Db::Open(SmallOptions(monitor.env()), kPath);
       ASSERT_TRUE(db.ok()) << db.status();
       seen = ReadAll(**db);
       ASSERT_EQ((*db)->Put("b", "1", {.sync = true}), absl::OkStatus());
       env.CutPowerAt(0);
     }
+    ASSERT_EQ(monitor.failure(), "") << "killed before operation " << killed;
     seen["b"] = "1";
     FaultEnv after(env.SyncedImage());
     const absl::StatusOr<std::unique_ptr<Db>> db = Db::Open(SmallOptions(&after), kPath);
@@ -363,9 +371,10 @@ TEST(BulkLoadCrashTest, APowerCutAtAnyOperationLeavesAllOfItOrNothing) {
   for (uint64_t cut = 0;; ++cut) {
     SCOPED_TRACE("cut before operation " + std::to_string(cut));
     FaultEnv env;
+    OrderMonitor monitor(&env, kPath);
     bool acknowledged = false;
     {
-      const absl::StatusOr<std::unique_ptr<Db>> db = Db::Open(SmallOptions(&env), kPath);
+      const absl::StatusOr<std::unique_ptr<Db>> db = Db::Open(SmallOptions(monitor.env()), kPath);
       ASSERT_TRUE(db.ok()) << db.status();
       for (const auto& [key, value] : before) {
         ASSERT_EQ((*db)->Put(key, value, {.sync = true}), absl::OkStatus());
@@ -374,6 +383,7 @@ TEST(BulkLoadCrashTest, APowerCutAtAnyOperationLeavesAllOfItOrNothing) {
       acknowledged = (*db)->BulkLoad(SourceOf(records)).ok();
       if (!env.PowerIsCut()) env.CutPowerAt(0);
     }
+    ASSERT_EQ(monitor.failure(), "");
     for (uint64_t i = 0; i < 4; ++i) {
       RandomChooser chooser(cut * 4 + i);
       FaultEnv image(env.CrashImage(&chooser));

@@ -1,7 +1,8 @@
 // Power is cut before every operation of a small workload, and each time the disk is left in every
 // state that SystematicChooser knows: nothing of what was not durable is there, all of it, all but
-// one piece, one piece alone, all up to each piece or from it on. None of them is left to chance.
-// The database must open with a prefix of the batches that has every acknowledged one.
+// one range of pieces, one range alone: a sector, a write, a part of one, several. None of them is
+// left to chance. The database must open with a prefix of the batches that has every acknowledged
+// one.
 //
 // Each state is looked at by an open that only reads, and every EMDB_STRIDE-th by one that repairs
 // the log and goes on writing, which takes longer, most of it for threads; so is each one of a
@@ -18,6 +19,7 @@
 #include "gtest/gtest.h"
 #include "kv/db.h"
 #include "kv/forked_run.h"
+#include "kv/order_monitor.h"
 #include "kv/shared_memory.h"
 #include "kv/test_setting.h"
 #include "storage/fault_env.h"
@@ -54,9 +56,11 @@ Options SmallOptions(Env* env, IoMode mode) {
 // Runs until something fails.
 class Workload {
  public:
-  Workload(FaultEnv* env, IoMode mode) : options_(SmallOptions(env, mode)) {}
+  Workload(FaultEnv* env, IoMode mode)
+      : monitor_(env, kPath), options_(SmallOptions(monitor_.env(), mode)) {}
 
   const History& history() const { return history_; }
+  const OrderMonitor& monitor() const { return monitor_; }
 
   absl::Status Run() {
     EMDB_RETURN_IF_ERROR(Open());
@@ -100,6 +104,7 @@ class Workload {
     return sync ? Acknowledge(status) : status;
   }
 
+  OrderMonitor monitor_;
   const Options options_;
   History history_;
   std::unique_ptr<Db> db_;
@@ -132,8 +137,8 @@ std::string CheckByReading(const DiskImage& image, const History& history, IoMod
 
 std::string CheckByGoingOn(const DiskImage& image, const History& history, IoMode mode) {
   FaultEnv env(image);
-  const Options options = SmallOptions(&env, mode);
-  auto db = Db::Open(options, kPath);
+  OrderMonitor monitor(&env, kPath);
+  auto db = Db::Open(SmallOptions(monitor.env(), mode), kPath);
   if (!db.ok()) return "opening: " + db.status().ToString();
   std::string wrong = CheckContents(**db, history);
   if (!wrong.empty()) return wrong;
@@ -142,6 +147,7 @@ std::string CheckByGoingOn(const DiskImage& image, const History& history, IoMod
   if (!written.ok()) return "writing: " + written.ToString();
   FaultEnv again(env.SyncedImage());
   db->reset();
+  if (!monitor.failure().empty()) return "going on: " + monitor.failure();
   const auto reopened = Db::Open(SmallOptions(&again, mode), kPath);
   if (!reopened.ok()) return "opening again: " + reopened.status().ToString();
   std::string value;
@@ -162,6 +168,7 @@ std::string CheckCut(uint64_t cut, IoMode mode, uint64_t stride, Sums* sums) {
   env.CutPowerAt(cut);
   Workload workload(&env, mode);
   workload.Run().IgnoreError();
+  if (!workload.monitor().failure().empty()) return workload.monitor().failure();
   const History& history = workload.history();
   SystematicChooser chooser;
   uint64_t state = 0;
@@ -193,6 +200,7 @@ TEST_P(DbEveryCrashTest, EveryStateOfEveryPowerCutIsAPrefixWithAllThatWasAcknowl
     FaultEnv env;
     Workload workload(&env, GetParam());
     ASSERT_EQ(workload.Run(), absl::OkStatus());
+    EXPECT_GT(workload.monitor().headers_checked(), 2u);
     cuts = env.OperationCount() + 1;
   }
   SharedMemory<Sums> sums;

@@ -12,11 +12,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <memory>
+#include <random>
 #include <semaphore>
 #include <string>
 #include <thread>
@@ -28,6 +33,7 @@
 #include "kv/forked_run.h"
 #include "kv/observation.h"
 #include "kv/shared_memory.h"
+#include "storage/check.h"
 #include "storage/coding.h"
 #include "storage/crc32c.h"
 #include "storage/fault_env.h"
@@ -52,6 +58,34 @@ void RunInChild(const std::function<std::string()>& check) {
   const ForkedRun run = RunForked(1, [&check](uint64_t) { return check(); },
                                   {.processes = 1, .seconds_per_check = 120});
   for (const std::string& failure : run.failures) ADD_FAILURE() << failure;
+}
+
+// All files in the directory, by path, for tests that say what has not changed.
+Contents FilesIn(const std::string& directory) {
+  Contents files;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    std::ifstream file(entry.path(), std::ios::binary);
+    EMDB_CHECK(file.is_open());
+    files[entry.path()] = std::string(std::istreambuf_iterator<char>(file), {});
+  }
+  return files;
+}
+
+// "", or how the files in the directory are not those of `before`.
+std::string FilesDifference(const std::string& directory, const Contents& before) {
+  const Contents now = FilesIn(directory);
+  for (const auto& [path, bytes] : before) {
+    const auto found = now.find(path);
+    if (found == now.end()) return path + " is gone";
+    if (found->second.size() != bytes.size()) return path + " has another size";
+    const size_t at = static_cast<size_t>(
+        std::mismatch(bytes.begin(), bytes.end(), found->second.begin()).first - bytes.begin());
+    if (at < bytes.size()) return path + " is changed at byte " + std::to_string(at);
+  }
+  for (const auto& [path, bytes] : now) {
+    if (!before.contains(path)) return path + " is new";
+  }
+  return "";
 }
 
 std::string KeyName(int i) { return "key" + std::to_string(i); }
@@ -129,6 +163,137 @@ TEST(DbLimitsTest, LimitOfTheFileSizeRefusesWritesAndHeals) {
         nullptr, directory.Path("store.emdb"), [&] { set_limit(rlim_t{1} << 20); },
         [&] { set_limit(RLIM_INFINITY); });
   });
+}
+
+// A small disk, and a store that fills it and stays open.
+class FullDisk {
+ public:
+  explicit FullDisk(const Options& options) : options_(options) { options_.env = &env_; }
+
+  // Records all over the store, some of them more than once, until one is refused.
+  std::string Fill() {
+    auto db = Db::Open(options_, "/disk/store.emdb");
+    if (!db.ok()) return "opening: " + db.status().ToString();
+    db_ = *std::move(db);
+    env_.SetCapacity(kCapacity);
+    std::mt19937_64 random(20261129);
+    constexpr int kMany = 200'000;
+    for (int i = 0; i < kMany; ++i) {
+      const std::string key = KeyName(static_cast<int>(random() % 40'000));
+      const std::string value(200, static_cast<char>('a' + i % 26));
+      const absl::Status status = db_->Put(key, value, {.sync = i % 10 == 0});
+      if (absl::IsResourceExhausted(status)) return CheckAll("on the full disk");
+      if (!status.ok()) return "a write: " + status.ToString();
+      contents_[key] = value;
+      had_slices_ = had_slices_ || db_->GetStats().page_store.slice_records > 0;
+    }
+    return "the disk never got full";
+  }
+
+  void Enlarge(uint64_t bytes) { env_.SetCapacity(kCapacity + bytes); }
+
+  std::string DeleteHalf() {
+    std::vector<std::string> keys;
+    for (const auto& [key, value] : contents_) {
+      if (keys.size() * 2 < contents_.size()) keys.push_back(key);
+    }
+    for (const std::string& key : keys) {
+      std::string wrong = Delete(key);
+      if (!wrong.empty()) return wrong;
+    }
+    std::string wrong = UntilThereIsSpace("a checkpoint", [this] { return db_->Checkpoint(); });
+    return wrong.empty() ? CheckAll("with half of it deleted") : wrong;
+  }
+
+  // A good part of what was deleted has room again, at once.
+  std::string WriteAgain() {
+    const size_t count = contents_.size() / 4;
+    for (size_t i = 0; i < count; ++i) {
+      const std::string key = "again" + std::to_string(i);
+      const absl::Status status = db_->Put(key, std::string(200, 'z'), {.sync = i % 10 == 0});
+      if (!status.ok()) {
+        return "write " + std::to_string(i) + " of " + std::to_string(count) +
+               " with space: " + status.ToString();
+      }
+      contents_[key] = std::string(200, 'z');
+    }
+    absl::Status status = db_->Checkpoint();
+    if (!status.ok()) return "a checkpoint with space: " + status.ToString();
+    status = db_->Verify();
+    if (!status.ok()) return "verifying: " + status.ToString();
+    return CheckAll("with new records");
+  }
+
+  bool had_slices() const { return had_slices_; }
+
+ private:
+  static constexpr uint64_t kCapacity = uint64_t{8} << 20;
+
+  std::string CheckAll(const std::string& when) {
+    const std::string wrong = Difference(Observe(*db_, {}), contents_);
+    return wrong.empty() ? "" : when + ": " + wrong;
+  }
+
+  std::string Delete(const std::string& key) {
+    std::string wrong = UntilThereIsSpace("deleting " + key, [&] { return db_->Delete(key); });
+    if (wrong.empty()) contents_.erase(key);
+    return wrong;
+  }
+
+  // Does `action` again, each time behind a checkpoint, until it is not refused.
+  std::string UntilThereIsSpace(const std::string& what,
+                                const std::function<absl::Status()>& action) {
+    constexpr int kAttempts = 100;
+    absl::Status status;
+    absl::Status checkpoint;
+    for (int i = 0; i < kAttempts; ++i) {
+      status = action();
+      if (status.ok()) return "";
+      if (!absl::IsResourceExhausted(status)) return what + ": " + status.ToString();
+      checkpoint = db_->Checkpoint();
+      if (!checkpoint.ok() && !absl::IsResourceExhausted(checkpoint)) {
+        return "a checkpoint: " + checkpoint.ToString();
+      }
+    }
+    return what + " is refused for ever: " + status.ToString() +
+           "; the checkpoints: " + checkpoint.ToString();
+  }
+
+  FaultEnv env_;
+  Options options_;
+  std::unique_ptr<Db> db_;
+  Contents contents_;
+  bool had_slices_ = false;
+};
+
+// Fills the disk, gives it `room` bytes more, and deletes half of what is there.
+void ExpectDeletingMakesSpace(bool with_slices, uint64_t room) {
+  Options options = SmallOptions();
+  if (!with_slices) options.cache_size = size_t{64} << 20;
+  FullDisk disk(options);
+  ASSERT_EQ(disk.Fill(), "");
+  EXPECT_EQ(disk.had_slices(), with_slices);
+  disk.Enlarge(room);
+  ASSERT_EQ(disk.DeleteHalf(), "");
+  EXPECT_EQ(disk.WriteAgain(), "");
+}
+
+TEST(DbLimitsTest, DeletingMakesSpaceOnADiskWithALittleMoreOfIt) {
+  ExpectDeletingMakesSpace(/*with_slices=*/false, uint64_t{1} << 20);
+}
+
+TEST(DbLimitsTest, DeletingMakesSpaceOnADiskWithALittleMoreOfItInAStoreWithSlices) {
+  ExpectDeletingMakesSpace(/*with_slices=*/true, uint64_t{1} << 20);
+}
+
+// Both memtables may be full, and no space left for the checkpoint that has to come before the
+// first deletion.
+TEST(DbLimitsTest, DISABLED_DeletingMakesSpaceOnAFullDisk) {
+  ExpectDeletingMakesSpace(/*with_slices=*/false, 0);
+}
+
+TEST(DbLimitsTest, DISABLED_DeletingMakesSpaceOnAFullDiskInAStoreWithSlices) {
+  ExpectDeletingMakesSpace(/*with_slices=*/true, 0);
 }
 
 TEST(DbLimitsTest, ACheckpointIsNotToldOfAnAttemptThatBeganBeforeThereWasSpace) {
@@ -263,20 +428,24 @@ TEST(DbLimitsTest, OpenWithoutDescriptorsIsResourceExhaustedAndLosesNothing) {
   const TempDirectory directory;
   const std::string path = directory.Path("store.emdb");
   RunInChild([&] {
-    const std::string wrong = MakeStore(path);
+    std::string wrong = MakeStore(path);
+    if (!wrong.empty()) return wrong;
+    const Contents before = FilesIn(directory.path());
     const rlim_t next = NextDescriptor();
     rlim_t count = 0;
-    for (; wrong.empty() && count < 100; ++count) {
+    for (; count < 100; ++count) {
       LimitDescriptors(next + count);
       auto db = Db::Open(SmallOptions(), path);
       if (db.ok()) break;
-      if (!absl::IsResourceExhausted(db.status())) {
-        return "with " + std::to_string(count) + " descriptors: " + db.status().ToString();
-      }
+      const std::string with = "with " + std::to_string(count) + " descriptors: ";
+      if (!absl::IsResourceExhausted(db.status())) return with + db.status().ToString();
+      LimitDescriptors(next + 100);
+      wrong = FilesDifference(directory.path(), before);
+      if (!wrong.empty()) return with + wrong;
     }
     if (count < 3 || count == 100) return "it took " + std::to_string(count) + " descriptors";
     LimitDescriptors(next + 100);
-    return wrong.empty() ? CheckTheRecord(SmallOptions(), path) : wrong;
+    return CheckTheRecord(SmallOptions(), path);
   });
 }
 
@@ -440,6 +609,7 @@ TEST(DbLimitsTest, ReadOnlyDirectoryIsPermissionDeniedAndCanBeRead) {
   RunInChild([&] {
     std::string wrong = MakeStore(path);
     if (!wrong.empty()) return wrong;
+    const Contents before = FilesIn(directory.path());
     chmod(directory.path().c_str(), 0555);
     for (const char* suffix : {"", ".v4.wal", ".v4.wal.buffer"})
       chmod((path + suffix).c_str(), 0444);
@@ -447,11 +617,13 @@ TEST(DbLimitsTest, ReadOnlyDirectoryIsPermissionDeniedAndCanBeRead) {
     for (const std::string& store : {path, other}) {
       const absl::Status status = Db::Open(SmallOptions(), store).status();
       if (!absl::IsPermissionDenied(status)) return store + ": " + status.ToString();
+      wrong = FilesDifference(directory.path(), before);
+      if (!wrong.empty()) return "opening " + store + ": " + wrong;
     }
-    if (access(other.c_str(), F_OK) == 0) return std::string("a refused open made a file");
     Options options = SmallOptions();
     options.read_only = true;
-    return CheckTheRecord(options, path);
+    wrong = CheckTheRecord(options, path);
+    return wrong.empty() ? FilesDifference(directory.path(), before) : wrong;
   });
   chmod(directory.path().c_str(), 0755);
 }
@@ -463,10 +635,14 @@ TEST(DbLimitsTest, SecondOpenInThisProcessIsRefusedAndNamesTheFile) {
   const std::string path = directory.Path("store.emdb");
   auto db = Db::Open(SmallOptions(), path);
   ASSERT_TRUE(db.ok()) << db.status();
-  for (int i = 0; i < 3; ++i) {
-    const absl::Status status = Db::Open(SmallOptions(), path).status();
+  const Contents before = FilesIn(directory.path());
+  for (const bool read_only : {false, true, false}) {
+    Options options = SmallOptions();
+    options.read_only = read_only;
+    const absl::Status status = Db::Open(options, path).status();
     EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
     EXPECT_NE(status.ToString().find(path), std::string::npos) << status;
+    EXPECT_EQ(FilesDifference(directory.path(), before), "");
   }
   EXPECT_EQ((*db)->Put("key", "value", {.sync = true}), absl::OkStatus());
   db->reset();
@@ -488,12 +664,14 @@ TEST(DbLimitsTest, OpenBesideAnotherProcessIsRefusedUntilItIsDead) {
   }
   while (!*is_open && waitpid(child, nullptr, WNOHANG) == 0) sched_yield();
   ASSERT_TRUE(*is_open);
+  const Contents before = FilesIn(directory.path());
   // A refused attempt must not loosen the lock, so the second one is refused too.
   for (int i = 0; i < 3; ++i) {
     const absl::Status status = Db::Open(SmallOptions(), path).status();
     EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
     EXPECT_NE(status.ToString().find(std::to_string(child)), std::string::npos)
         << "it does not say that process " << child << " has it: " << status;
+    EXPECT_EQ(FilesDifference(directory.path(), before), "");
   }
   kill(child, SIGKILL);
   ASSERT_EQ(waitpid(child, nullptr, 0), child);

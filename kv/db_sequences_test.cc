@@ -16,6 +16,7 @@
 #include "gtest/gtest.h"
 #include "kv/db.h"
 #include "kv/forked_run.h"
+#include "kv/order_monitor.h"
 #include "kv/test_setting.h"
 #include "storage/fault_env.h"
 #include "storage/status.h"
@@ -49,7 +50,7 @@ State Scan(Iterator* it) {
 
 class Life {
  public:
-  explicit Life(FaultEnv* env) : env_(env) {}
+  explicit Life(FaultEnv* env) : env_(env), monitor_(env, kPath) {}
 
   absl::Status Run(std::string_view operations) {
     EMDB_RETURN_IF_ERROR(Open());
@@ -68,6 +69,7 @@ class Life {
     env_->ClearRules();
   }
 
+  const OrderMonitor& monitor() const { return monitor_; }
   const State& newest() const { return states_.back(); }
   // What a power cut may leave.
   bool MayBe(const State& state) const {
@@ -79,7 +81,7 @@ class Life {
 
  private:
   absl::Status Open() {
-    EMDB_ASSIGN_OR_RETURN(db_, Db::Open(SmallOptions(env_), kPath));
+    EMDB_ASSIGN_OR_RETURN(db_, Db::Open(SmallOptions(monitor_.env()), kPath));
     return absl::OkStatus();
   }
 
@@ -166,6 +168,7 @@ class Life {
   }
 
   FaultEnv* const env_;
+  OrderMonitor monitor_;
   std::vector<State> states_ = {State()};
   size_t durable_ = 0;  // states_ before this one cannot come back
   int keys_ = 0;
@@ -175,7 +178,8 @@ class Life {
 
 std::string CheckAfter(const DiskImage& image, const Life& life, bool is_kill) {
   FaultEnv env(image);
-  auto db = Db::Open(SmallOptions(&env), kPath);
+  OrderMonitor monitor(&env, kPath);
+  auto db = Db::Open(SmallOptions(monitor.env()), kPath);
   if (!db.ok()) return "opening: " + db.status().ToString();
   State found = Scan((*db)->NewIterator().get());
   if (is_kill ? found != life.newest() : !life.MayBe(found)) return "another state is found";
@@ -185,6 +189,7 @@ std::string CheckAfter(const DiskImage& image, const Life& life, bool is_kill) {
   found["more"] = "1";
   FaultEnv after(env.SyncedImage());
   db->reset();
+  if (!monitor.failure().empty()) return monitor.failure();
   const auto again = Db::Open(SmallOptions(&after), kPath);
   if (!again.ok()) return "opening again: " + again.status().ToString();
   return Scan((*again)->NewIterator().get()) == found ? "" : "another state is found later";
@@ -195,6 +200,7 @@ std::string CheckSequence(std::string_view operations, uint64_t seed) {
   Life life(&env);
   if (const absl::Status s = life.Run(operations); !s.ok()) return s.ToString();
   life.Kill();
+  if (!life.monitor().failure().empty()) return life.monitor().failure();
   std::string wrong = CheckAfter(env.FullImage(), life, true);
   if (!wrong.empty()) return "killed: " + wrong;
   wrong = CheckAfter(env.SyncedImage(), life, false);

@@ -37,6 +37,7 @@ struct Sums {
   std::atomic<uint64_t> kills{0};
   std::atomic<uint64_t> power_cuts{0};
   std::atomic<uint64_t> cut_recoveries{0};
+  std::atomic<uint64_t> recoveries_cut_again{0};
 
   void Add(const SimulationResult& result) {
     operations += result.operations;
@@ -45,6 +46,7 @@ struct Sums {
     kills += result.kills;
     power_cuts += result.power_cuts;
     cut_recoveries += result.cut_recoveries;
+    recoveries_cut_again += result.recoveries_cut_again;
   }
 
   void Print() const {
@@ -53,9 +55,9 @@ struct Sums {
     };
     std::printf(
         "operations %llu, of the disk %llu, failed %llu, kills %llu, power cuts %llu, in "
-        "recoveries %llu\n",
+        "recoveries %llu, in those of recoveries %llu\n",
         number(operations), number(disk_operations), number(faults), number(kills),
-        number(power_cuts), number(cut_recoveries));
+        number(power_cuts), number(cut_recoveries), number(recoveries_cut_again));
   }
 };
 
@@ -78,6 +80,7 @@ void RunSeeds(SimulationOptions options) {
   if (runs < 100) return;  // a repeated seed need not have everything
   EXPECT_GT(sums->kills, 0u);
   EXPECT_GT(sums->cut_recoveries, 0u);
+  EXPECT_GT(sums->recoveries_cut_again, 0u);
   EXPECT_GT(sums->faults, 0u);
 }
 
@@ -99,17 +102,24 @@ std::vector<std::string> Undisturbed(const SimulationResult& result) {
   return {result.story.begin(), std::find_if(result.story.begin(), result.story.end(), is_error)};
 }
 
+// In a few of a hundred seeds the first error comes earlier or later the second time: the thread
+// that prepares log segments takes part in the numbers of the disk's operations.
 TEST(DbSimulationTest, SeedRepeatsItsDecisions) {
+  constexpr uint64_t kSeeds = 4 * kFewSeeds;
   size_t lines = 0;
-  for (uint64_t seed = 1; seed <= kFewSeeds; ++seed) {
+  uint64_t as_long = 0;
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
     const std::vector<std::string> once = Undisturbed(Simulate(seed));
     const std::vector<std::string> again = Undisturbed(Simulate(seed));
     const size_t common = std::min(once.size(), again.size());
     EXPECT_TRUE(
-        std::equal(once.begin(), once.begin() + static_cast<ptrdiff_t>(common), again.begin()));
+        std::equal(once.begin(), once.begin() + static_cast<ptrdiff_t>(common), again.begin()))
+        << "seed " << seed;
     lines += common;
+    if (once.size() == again.size()) ++as_long;
   }
-  EXPECT_GT(lines, 10 * kFewSeeds);
+  EXPECT_GT(lines, 10 * kSeeds);
+  EXPECT_GE(as_long, kSeeds * 3 / 4);
 }
 
 TEST(DbSimulationTest, SeedsDiffer) { EXPECT_NE(Simulate(3).story, Simulate(4).story); }

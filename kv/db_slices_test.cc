@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "kv/db.h"
+#include "kv/order_monitor.h"
 #include "kv/test_setting.h"
 #include "storage/fault_env.h"
 
@@ -33,15 +34,28 @@ std::string KeyAt(uint64_t i) { return absl::StrCat("key", 1'000'000 + i); }
 
 class DbSlicesTest : public testing::Test {
  protected:
-  DbSlicesTest() : env_(std::make_unique<FaultEnv>()) {
+  DbSlicesTest() {
+    SetDisk(std::make_unique<FaultEnv>());
     Open();
     for (int i = 0; i < kKeys; ++i) Put(i, std::string(200, 'a'));
     EXPECT_TRUE(db_->Checkpoint().ok());
   }
 
+  ~DbSlicesTest() override { CloseDisk(); }
+
+  // What goes on in front of the disk is watched until the database is gone.
+  void CloseDisk() {
+    db_.reset();
+    EXPECT_EQ(monitor_->failure(), "");
+    monitor_.reset();
+  }
+  void SetDisk(std::unique_ptr<FaultEnv> env) {
+    env_ = std::move(env);
+    monitor_ = std::make_unique<OrderMonitor>(env_.get(), kPath);
+  }
   void Open() {
     Options options;
-    options.env = env_.get();
+    options.env = monitor_->env();
     options.memtable_size = 256 << 10;
     options.cache_size = 1 << 20;
     options.wal_segment_size = 256 << 10;
@@ -52,8 +66,8 @@ class DbSlicesTest : public testing::Test {
   // Goes on with what a killed process leaves.
   void KillAndOpen() {
     auto next = std::make_unique<FaultEnv>(env_->FullImage());
-    db_.reset();
-    env_ = std::move(next);
+    CloseDisk();
+    SetDisk(std::move(next));
     Open();
   }
 
@@ -122,6 +136,7 @@ class DbSlicesTest : public testing::Test {
 
   std::mt19937_64 random_{20261129};
   std::unique_ptr<FaultEnv> env_;
+  std::unique_ptr<OrderMonitor> monitor_;
   std::unique_ptr<Db> db_;
   Model model_;
 };

@@ -353,9 +353,11 @@ class Simulator {
       disk_->CutPowerAt(0);
       ++result_.power_cuts;
       if (in_recovery) ++result_.cut_recoveries;
+      if (in_recovery && recovery_was_cut_) ++result_.recoveries_cut_again;
     } else {
       ++result_.kills;
     }
+    recovery_was_cut_ = power_cut && in_recovery;
     // A kill takes nothing, but with a disk that failed the kernel may hold less than was written.
     if (power_cut || fault_in_this_life_) loss_ = Loss::kWhatIsNotDurable;
     disk_->ClearRules();
@@ -407,6 +409,7 @@ class Simulator {
   std::atomic<bool> names_forgotten_ = false;
   bool fault_is_active_ = false;
   bool fault_in_this_life_ = false;
+  bool recovery_was_cut_ = false;  // by the last crash
   uint64_t last_value_ = 0;
   SimulationResult result_;
 

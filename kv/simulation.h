@@ -36,8 +36,9 @@ struct SimulationResult {
   uint64_t operations = 0;
   uint64_t kills = 0;
   uint64_t power_cuts = 0;
-  uint64_t cut_recoveries = 0;  // of the power cuts, those that hit an Open
-  uint64_t faults = 0;          // operations of the disk that failed while there was power
+  uint64_t cut_recoveries = 0;        // of the power cuts, those that hit an Open
+  uint64_t recoveries_cut_again = 0;  // of these, behind another one
+  uint64_t faults = 0;                // operations of the disk that failed while there was power
   uint64_t disk_operations = 0;
 };
 

@@ -1,5 +1,6 @@
 #include "storage/crash_chooser.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "storage/check.h"
@@ -40,31 +41,52 @@ bool ExhaustiveChooser::Next() {
 uint32_t SystematicChooser::Choose(uint32_t n) { return IsKept(asked_++) ? n - 1 : 0; }
 
 bool SystematicChooser::Next() {
-  const size_t pieces = std::exchange(asked_, 0);
-  const bool has_choice = pattern_ != Pattern::kAllLost && pattern_ != Pattern::kAllKept;
-  if (has_choice && ++chosen_ < pieces) return true;
-  chosen_ = 0;
-  // Of a single piece, and of none, there is nothing that the first two did not show.
-  if (pattern_ == Pattern::kFirstKept || (pattern_ == Pattern::kAllKept && pieces < 2))
-    return false;
-  pattern_ = static_cast<Pattern>(static_cast<int>(pattern_) + 1);
+  pieces_ = std::max(pieces_, std::exchange(asked_, 0));
+  switch (pattern_) {
+    case Pattern::kAllLost:
+      pattern_ = Pattern::kAllKept;
+      return true;
+    case Pattern::kAllKept:
+      // Of a single piece, and of none, there is nothing that the first two did not show.
+      if (pieces_ < 2) return false;
+      pattern_ = Pattern::kRangeLost;
+      end_ = 1;
+      return true;
+    case Pattern::kRangeLost:
+    case Pattern::kRangeKept:
+      return NextRange();
+  }
+  EMDB_CHECK(false);
+}
+
+bool SystematicChooser::NextRange() {
+  // A range that is lost may begin and end anywhere, but is not all. If one that is kept reached to
+  // the first piece or to the last, it would be the rest of one that is lost.
+  const bool is_lost = pattern_ == Pattern::kRangeLost;
+  const size_t last_end = is_lost && first_ > 0 ? pieces_ : pieces_ - 1;
+  if (++end_ <= last_end) return true;
+  if (++first_ < (is_lost ? pieces_ : pieces_ - 1)) {
+    end_ = first_ + 1;
+    return true;
+  }
+  if (!is_lost || pieces_ < 3) return false;
+  pattern_ = Pattern::kRangeKept;
+  first_ = 1;
+  end_ = 2;
   return true;
 }
 
 bool SystematicChooser::IsKept(size_t piece) const {
+  const bool is_inside = first_ <= piece && piece < end_;
   switch (pattern_) {
     case Pattern::kAllLost:
       return false;
     case Pattern::kAllKept:
       return true;
-    case Pattern::kOneLost:
-      return piece != chosen_;
-    case Pattern::kOneKept:
-      return piece == chosen_;
-    case Pattern::kFirstLost:
-      return piece > chosen_;
-    case Pattern::kFirstKept:
-      return piece <= chosen_;
+    case Pattern::kRangeLost:
+      return !is_inside;
+    case Pattern::kRangeKept:
+      return is_inside;
   }
   EMDB_CHECK(false);
 }

@@ -47,11 +47,11 @@ class ExhaustiveChooser final : public CrashChooser {
 };
 
 // The states that a mistake in the order of writes and syncs shows first, each once, if asked the
-// same questions each time: all that is not durable is lost, or none of it; each piece is lost
-// alone, or kept alone; all pieces up to each one are lost and those behind it kept, or the other
-// way round. A piece that is kept is the newest. Pieces come in the order of the questions, in a
-// file by sector, so that the last two are the torn writes. Used as ExhaustiveChooser is, for
-// things that have too many combinations for that.
+// same questions each time: all that is not durable is lost, or none of it; each range of pieces
+// that stand side by side is lost, or kept alone. A piece that is kept is the newest. Pieces come
+// in the order of the questions, in a file by sector, so a write is a range, and so is each part of
+// it that a torn write leaves. Used as ExhaustiveChooser is, for things that have too many
+// combinations for that.
 class SystematicChooser final : public CrashChooser {
  public:
   uint32_t Choose(uint32_t n) override;
@@ -59,12 +59,16 @@ class SystematicChooser final : public CrashChooser {
   bool Next();
 
  private:
-  enum class Pattern { kAllLost, kAllKept, kOneLost, kOneKept, kFirstLost, kFirstKept };
+  enum class Pattern { kAllLost, kAllKept, kRangeLost, kRangeKept };
 
+  // Goes to the next range of the pattern, or to the first one of the next pattern.
+  bool NextRange();
   bool IsKept(size_t piece) const;
 
   Pattern pattern_ = Pattern::kAllLost;
-  size_t chosen_ = 0;  // the piece that the pattern is about
+  size_t first_ = 0;  // the range that the pattern is about
+  size_t end_ = 0;
+  size_t pieces_ = 0;  // that there may be
   size_t asked_ = 0;
 };
 
