@@ -177,7 +177,9 @@ absl::Status PageStoreImpl::FoldStep() {
       fold_pages_ = std::min(fold_pages_ * 2, kFoldStepBytes / file_.page_size());
       return status;
     }
-    if (!absl::IsResourceExhausted(status) || fold_pages_ == 1) return status;
+    // Not behind a header whose write failed.
+    const bool can_go_on = absl::IsResourceExhausted(status) && poison_.ok();
+    if (!can_go_on || fold_pages_ == 1) return status;
     fold_pages_ = std::max<uint64_t>(fold_pages_ / kSmallerStep, 1);
   }
 }
