@@ -320,8 +320,11 @@ class Simulator {
   }
 
   void TakeSnapshot() {
-    if (monitor_ != nullptr) snapshot_pages_ = monitor_->PinDurable();
+    DropSnapshot();
+    // In this order: a checkpoint may become durable in between. A snapshot keeps what any later
+    // generation reaches, but not what only an earlier one does.
     snapshot_.emplace(db_->GetSnapshot());
+    if (monitor_ != nullptr) snapshot_pages_ = monitor_->PinDurable();
     snapshot_contents_ = model_.visible();
   }
 
