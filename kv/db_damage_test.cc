@@ -291,8 +291,7 @@ std::string CheckOpen(const Subject& subject, const Damage& damage, FaultEnv* en
     return wrong.empty() ? CheckUnchanged(*env, damage) : wrong;
   }
   const Observation found = Observe(**db, subject.keys);
-  const std::string wrong = CheckContents(subject, damage, found);
-  if (!wrong.empty()) return wrong;
+  if (std::string wrong = CheckContents(subject, damage, found); !wrong.empty()) return wrong;
   const absl::Status verified = (*db)->Verify();
   if (verified.ok() && !found.error.ok()) {
     return "Verify finds nothing, but reading does: " + found.error.ToString();

@@ -28,6 +28,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "kv/db.h"
 #include "kv/forked_run.h"
@@ -618,7 +619,7 @@ TEST(DbLimitsTest, ReadOnlyDirectoryIsPermissionDeniedAndCanBeRead) {
       const absl::Status status = Db::Open(SmallOptions(), store).status();
       if (!absl::IsPermissionDenied(status)) return store + ": " + status.ToString();
       wrong = FilesDifference(directory.path(), before);
-      if (!wrong.empty()) return "opening " + store + ": " + wrong;
+      if (!wrong.empty()) return absl::StrCat("opening ", store, ": ", wrong);
     }
     Options options = SmallOptions();
     options.read_only = true;
