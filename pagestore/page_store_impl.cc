@@ -171,7 +171,7 @@ absl::StatusOr<bool> PageStoreImpl::Tidy() {
 absl::Status PageStoreImpl::FoldStep() {
   for (;;) {
     std::string next = fold_next_;
-    const absl::Status status = Fold(fold_pages_, &next);
+    absl::Status status = Fold(fold_pages_, &next);
     if (status.ok()) {
       fold_next_ = std::move(next);
       fold_pages_ = std::min(fold_pages_ * 2, kFoldStepBytes / file_.page_size());
@@ -188,7 +188,7 @@ absl::Status PageStoreImpl::Fold(uint64_t pages, std::string* from) {
   // Moves nothing: to find what stands at the end of the file, each step would read all inner
   // nodes.
   const std::optional<FreeSpace::Shrink> shrink = std::exchange(shrink_, std::nullopt);
-  const absl::Status status = WriteGeneration(
+  absl::Status status = WriteGeneration(
       header_.next_seq, [&](TreeWriter* writer) { return writer->Fold(pages, from); });
   shrink_ = shrink;
   return status;
