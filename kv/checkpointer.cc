@@ -175,7 +175,8 @@ absl::Status Checkpointer::CheckpointOldest() {
 
 void Checkpointer::FoldForRoom() {
   if (parts_.store->stats().slice_pages == 0) return;
-  // An error is that of the checkpoint, and the next attempt meets it again.
+  // The checkpoint has failed, and says so. What fails here refuses no more than that: a store that
+  // has failed says so to the next attempt, and damage is told of by whoever has to read it.
   parts_.store->Tidy().IgnoreError();
   ReadNewestTree();
 }

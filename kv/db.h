@@ -89,9 +89,9 @@ class Db {
   absl::Status Delete(std::string_view key, const WriteOptions& options = {});
   absl::Status Write(const WriteBatch& batch, const WriteOptions& options = {});
   // Starts a durable write and returns; `done` is called once, when it is durable and visible, or
-  // with the error. `batch` may be reused at once. `done` runs on a thread of the Db or on
-  // one that is in a call of this Db, maybe while other writers wait for it. It must be short, must
-  // not call the Db, and must not take a lock that is held around calls of the Db.
+  // with the error. `batch` may be reused at once. `done` runs on a thread of the Db or on one that
+  // is in a call of this Db, maybe while other writers wait for it. It must be short, must not call
+  // the Db, and must not take a lock that is held around calls of the Db.
   void WriteAsync(const WriteBatch& batch, std::function<void(const absl::Status&)> done);
 
   // Copies the value to *value, reusing its memory. NotFound, without a message, if the key is not
