@@ -72,7 +72,7 @@ void FreeSpace::RestartSearch() {
   hint_ = kHeaderSlots;
   exact_hints_.fill(kHeaderSlots);
   const bool plenty = free_pages() * 4 > file_pages_;
-  const bool takes_any = plenty || takes_small_holes_ || file_pages_ < kSmallFilePages;
+  const bool takes_any = plenty || is_short_ || file_pages_ < kSmallFilePages;
   preferred_run_ = takes_any ? 1 : kLongRun;
 }
 

@@ -48,9 +48,10 @@ class FreeSpace {
 
   // Goes back to the state of `header`, a durable one; what is pending stays so. Reads nothing yet.
   void Reset(const StoreHeader& header);
-  // From the next Reset or Reclaim on: whether the smallest holes are taken, too, as where the file
-  // cannot grow, and not only those that are worth a write of their own.
-  void set_takes_small_holes(bool takes) { takes_small_holes_ = takes; }
+  // Whether space is short, as where the file cannot grow: from the next Reset or Reclaim on the
+  // smallest holes are taken, too, and not only those that are worth a write of their own.
+  void set_is_short(bool is_short) { is_short_ = is_short; }
+  bool is_short() const { return is_short_; }
 
   // Up to `max` pages in a row, at least one, where they suit large writes best. ResourceExhausted
   // if the file cannot have more pages.
@@ -134,7 +135,7 @@ class FreeSpace {
   uint64_t used_pages_ = kHeaderSlots;
   uint64_t pending_pages_ = 0;
   uint32_t preferred_run_ = 1;
-  bool takes_small_holes_ = false;
+  bool is_short_ = false;
   uint64_t hint_ = 0;  // no run of preferred_run_ pages is free in front of it
   // Where the search for an exact number begins, by the number's bit width, at the farthest of its
   // own and of all lower ones: what was too small for one of them is too small for it. What is

@@ -23,6 +23,10 @@ namespace {
 constexpr uint64_t kFoldStepBytes = uint64_t{64} << 20;
 constexpr uint64_t kSmallerStep = 8;
 
+// Where the disk was full, so many generations save space; then one may find out whether it is
+// still.
+constexpr uint64_t kShortGenerations = 16;
+
 // Beyond this height a tree's inner nodes are packed. Separators of half a page let a node have two
 // children only: packed, these make a tree of log2(pages) levels, but one that is split at its edge
 // over and over gets a level higher each time. What one checkpoint may add to it stays below
@@ -227,7 +231,10 @@ absl::Status PageStoreImpl::WriteGeneration(uint64_t next_seq, const MakeTree& m
   absl::Status status = WritePages(make, &*writer, &header);
   if (!status.ok()) {
     // Nothing refers to what was written, so the durable generation is all there is.
-    if (absl::IsResourceExhausted(status)) free_space_.set_takes_small_holes(true);
+    if (absl::IsResourceExhausted(status)) {
+      free_space_.set_is_short(true);
+      short_until_ = header.generation + kShortGenerations;
+    }
     free_space_.Reset(header_);
     cache_.Erase(writer->placed());
     // When nothing is being written any more: on a full disk others need what the attempt has
@@ -244,7 +251,8 @@ absl::Status PageStoreImpl::WriteGeneration(uint64_t next_seq, const MakeTree& m
   // The pages that only older generations use are the first to leave the cache.
   cache_.Demote(free_space_.freed());
   free_space_.Commit(header.generation);
-  if (header.file_pages > header_.file_pages) free_space_.set_takes_small_holes(false);
+  const bool half_is_free = free_space_.free_pages() > header.used_pages;
+  if (half_is_free || header.generation >= short_until_) free_space_.set_is_short(false);
   Publish(header, writer->pages_written());
   GiveBackEnd();
   return absl::OkStatus();
@@ -261,6 +269,7 @@ absl::Status PageStoreImpl::WritePages(const MakeTree& make, PageWriter* writer,
                         .move_from = move_from,
                         .record_bytes = bytes / std::max<uint64_t>(header_.records, 1),
                         .may_add_slices = file_.OffsetOf(header_.used_pages) > slices_above_bytes_,
+                        .saves_space = free_space_.is_short(),
                         .packs_inner_nodes = header_.height > UsualHeight(header_)});
   EMDB_ASSIGN_OR_RETURN(const TreeBuilder::Root root, make(&tree_writer));
   if (root.height > kMaxHeight) {

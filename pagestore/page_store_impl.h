@@ -129,6 +129,8 @@ class PageStoreImpl {
   // earlier ones have folded; and how much it folds.
   std::string fold_next_ ABSL_GUARDED_BY(writer_mutex_);
   uint64_t fold_pages_ ABSL_GUARDED_BY(writer_mutex_);
+  // The first generation that need not save space any more.
+  uint64_t short_until_ ABSL_GUARDED_BY(writer_mutex_) = 0;
   // The last Tidy moved pages, and the file did not get shorter yet.
   bool tidy_is_waiting_ ABSL_GUARDED_BY(writer_mutex_) = false;
 

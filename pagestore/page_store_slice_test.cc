@@ -233,6 +233,27 @@ TEST_F(PageStoreSliceTest, TidyFoldsAllOfThemOnAFullDisk) {
   ExpectModel();
 }
 
+// A slice takes as much space as the changes. Later there may be space, and reads get no slices to
+// look at any more.
+TEST_F(PageStoreSliceTest, AStoreThatFitsInTheCacheHasSomeForATimeAfterTheDiskWasFull) {
+  store_.reset();
+  PageStoreOptions options = SmallStoreOptions(&env_);
+  options.slices_above_bytes = UINT64_MAX;
+  store_ = *PageStore::Open(kPath, options);
+  env_.SetCapacity(store_->stats().file_pages << 13);
+  ASSERT_TRUE(absl::IsResourceExhausted(Apply(store_.get(), ++seq_, Scattered(0))));
+  env_.SetCapacity((store_->stats().file_pages + 60) << 13);
+  Checkpoint(Scattered(0));
+  EXPECT_GT(store_->stats().slice_pages, 0u);
+  env_.SetCapacity(UINT64_MAX);
+  for (int round = 0; store_->stats().slice_pages > 0; ++round) {
+    ASSERT_LT(round, 30);
+    ASSERT_EQ(store_->Compact(), absl::OkStatus());
+    Checkpoint(Scattered(round));
+  }
+  ExpectModel();
+}
+
 TEST_F(PageStoreSliceTest, CompactFoldsAllOfThem) {
   Checkpoint(Scattered(0));
   ASSERT_EQ(store_->Compact(), absl::OkStatus());

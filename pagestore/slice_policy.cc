@@ -38,7 +38,9 @@ bool SlicePolicy::IsSmall(uint32_t slice_pages, uint32_t leaves) {
 }
 
 uint64_t SlicePolicy::MostBytes() const {
-  // Without slices, merging is as good from there on even if every leaf is touched.
+  // From there on, merging takes as little space even if every leaf is touched; without slices it
+  // is as good much earlier.
+  if (node_.saves_space) return uint64_t{node_.leaves} * node_.page_size;
   if (node_.slices.count == 0) return uint64_t{node_.leaves} * node_.page_size / kMergeRatio;
   return most_pages_ * node_.page_size;
 }
@@ -67,6 +69,11 @@ NodeAction SlicePolicy::Choose(const Changes& changes) const {
   const uint64_t new_pages = 1 + PagesOf(changes.bytes);
   if (changes.records == 0 || changes.longest_key > SliceBuilder::kMaxKeySize) {
     return NodeAction::kMerge;
+  }
+  if (node_.saves_space) {
+    for (const NodeAction action : {NodeAction::kAddSlice, NodeAction::kJoinSlices}) {
+      if (Fits(changes, action)) return action;
+    }
   }
   // Nothing might come to such a node any more, and what was deleted would stay with its slices.
   if (EmptiedPages(changes) >= node_.leaves / 2) return NodeAction::kMerge;

@@ -37,9 +37,10 @@ class SlicePolicy {
     uint32_t leaves = 0;
     uint32_t slice_room = 0;    // so many slices fit
     Slices slices;              // all of them
-    Slices young;               // the newest ones, as far as they are small: IsSmall
+    Slices young;               // the newest ones, which kJoinSlices would join
     uint64_t record_bytes = 0;  // of a record of its leaves, about
     uint32_t number = 0;        // any, the same until the node is folded
+    bool saves_space = false;   // a slice, whatever it costs reads, takes less than merging
   };
   // What a checkpoint brings.
   struct Changes {

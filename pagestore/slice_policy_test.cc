@@ -44,6 +44,22 @@ TEST(SlicePolicyTest, ChangesSideBySideAreMerged) {
   EXPECT_EQ(SlicePolicy(NodeWithSlices(0, 0)).Choose(changes), NodeAction::kMerge);
 }
 
+// As long as a node has room for slices nothing is merged, which would take space that is not
+// there.
+TEST(SlicePolicyTest, WhereSpaceIsShortChangesBecomeSlicesAsLongAsTheseFit) {
+  SlicePolicy::Node node = NodeWithSlices(kMaxSlices / 2, 2);
+  node.record_bytes = 2000;
+  SlicePolicy::Changes deletions = Scattered(1000);
+  deletions.deletions = 1000;
+  EXPECT_EQ(SlicePolicy(node).Choose(deletions), NodeAction::kMerge);
+  node.saves_space = true;
+  EXPECT_EQ(SlicePolicy(node).Choose(deletions), NodeAction::kAddSlice);
+  node.slice_room = node.slices.count;
+  EXPECT_EQ(SlicePolicy(node).Choose(deletions), NodeAction::kJoinSlices);
+  node.slice_room = 1;
+  EXPECT_EQ(SlicePolicy(node).Choose(deletions), NodeAction::kMerge);
+}
+
 TEST(SlicePolicyTest, DeletionsThatLeaveLittleAreMerged) {
   SlicePolicy::Node node = NodeWithSlices(0, 0);
   node.record_bytes = 650;

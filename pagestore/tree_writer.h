@@ -48,6 +48,9 @@ class TreeWriter {
     PageId move_from = UINT32_MAX;
     uint64_t record_bytes = 0;  // of a record of the tree, about
     bool may_add_slices = false;
+    // Slices are added wherever they can be: to merge takes new pages for all leaves that changes
+    // reach, a slice takes as much as the changes.
+    bool saves_space = false;
     // All inner nodes are written anew, as full as they go: the tree has become too high.
     bool packs_inner_nodes = false;
   };
@@ -85,6 +88,8 @@ class TreeWriter {
   SlicePolicy::Changes CountChanges(ChangeSource* fork, const InnerView& node, const Bounds& bounds,
                                     uint64_t most_bytes) const;
   absl::Status FoldNode(const char* page, const Bounds& bounds);
+  // How many of the newest slices of a node to join: those that are small, or all to save space.
+  uint32_t SlicesToJoin(const char* page) const;
   // Writes the changes below the bound to slices, in front of those that the node has and keeps.
   absl::Status AddSlices(const char* page, const Bounds& bounds);
   absl::Status JoinSlices(const char* page, const Bounds& bounds);

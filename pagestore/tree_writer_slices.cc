@@ -22,15 +22,6 @@ SlicePolicy::Slices SumOf(const SliceList& slices, uint32_t count) {
   return sum;
 }
 
-// How many of the newest slices of a node are small.
-uint32_t YoungSlices(const char* page) {
-  const SliceList slices(page);
-  const uint32_t leaves = InnerView(page).child_count();
-  uint32_t count = 0;
-  while (count < slices.size() && SlicePolicy::IsSmall(slices.at(count).pages, leaves)) ++count;
-  return count;
-}
-
 }  // namespace
 
 absl::Status TreeWriter::MergeLeafParent(PageRef ref, const char* page, const Bounds& bounds) {
@@ -50,7 +41,8 @@ absl::Status TreeWriter::MergeLeafParent(PageRef ref, const char* page, const Bo
 absl::StatusOr<NodeAction> TreeWriter::ChooseAction(PageRef ref, const char* page,
                                                     const Bounds& bounds) {
   // A node that is kept would end the run in front of it, which may be too small to be one.
-  if (!target_.may_add_slices || rewrite_ || builder_.WantsNeighbour(1)) return NodeAction::kMerge;
+  const bool may_add_slices = target_.may_add_slices || target_.saves_space;
+  if (!may_add_slices || rewrite_ || builder_.WantsNeighbour(1)) return NodeAction::kMerge;
   EMDB_ASSIGN_OR_RETURN(const bool is_to_rewrite, IsToRewrite(ref, 1));
   const std::unique_ptr<ChangeSource> fork = is_to_rewrite ? nullptr : changes_->Fork();
   if (fork == nullptr) return NodeAction::kMerge;
@@ -61,9 +53,10 @@ absl::StatusOr<NodeAction> TreeWriter::ChooseAction(PageRef ref, const char* pag
                             .leaves = node.child_count(),
                             .slice_room = SliceRoom(page, tree_.file->page_size()),
                             .slices = SumOf(slices, slices.size()),
-                            .young = SumOf(slices, YoungSlices(page)),
+                            .young = SumOf(slices, SlicesToJoin(page)),
                             .record_bytes = target_.record_bytes,
-                            .number = node.child(0).id});
+                            .number = node.child(0).id,
+                            .saves_space = target_.saves_space});
   const SlicePolicy::Changes changes = CountChanges(fork.get(), node, bounds, policy.MostBytes());
   return changes.bytes > policy.MostBytes() ? NodeAction::kMerge : policy.Choose(changes);
 }
@@ -108,9 +101,18 @@ absl::Status TreeWriter::AddSlices(const char* page, const Bounds& bounds) {
   return WriteBufferedNode(page, slices, bounds.lower);
 }
 
+uint32_t TreeWriter::SlicesToJoin(const char* page) const {
+  const SliceList slices(page);
+  if (target_.saves_space) return slices.size();
+  const uint32_t leaves = InnerView(page).child_count();
+  uint32_t count = 0;
+  while (count < slices.size() && SlicePolicy::IsSmall(slices.at(count).pages, leaves)) ++count;
+  return count;
+}
+
 absl::Status TreeWriter::JoinSlices(const char* page, const Bounds& bounds) {
   std::vector<SliceRef> slices;
-  const uint32_t joined = YoungSlices(page);
+  const uint32_t joined = SlicesToJoin(page);
   EMDB_RETURN_IF_ERROR(WithSlices(page, joined, bounds, [&]() -> absl::Status {
     EMDB_ASSIGN_OR_RETURN(slices, WriteSlices(bounds));
     return absl::OkStatus();

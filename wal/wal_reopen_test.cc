@@ -5,11 +5,15 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "storage/crash_chooser.h"
 #include "storage/fault_env.h"
+#include "storage/status.h"
 #include "wal/record_format.h"
 #include "wal/segment_format.h"
 #include "wal/testing.h"
@@ -322,6 +326,38 @@ TEST(WalReopenTest, FullClosedLogWithoutABufferSurvivesEachPowerCutWhileItIsOpen
       ASSERT_NE(wal, nullptr) << k;
       ASSERT_EQ(ReadLog(wal.get()).size(), 2u) << k;
     }
+  }
+}
+
+// The resume frame has to be durable before a record is written behind it: a power cut that loses
+// the sector of the frame and keeps that of a record would look like damage.
+TEST(WalReopenTest, ClosedLogThatGoesOnSurvivesEachPowerCutUntilItsFirstSync) {
+  DiskImage closed;
+  {
+    FaultEnv env;
+    const auto wal = OpenLog(kPath, SmallLog(&env));
+    AppendRecords(wal.get(), 0, 3);
+    ASSERT_OK(wal->Close());
+    closed = env.FullImage();
+  }
+  // Longer than a sector: the second one stands in sectors of its own.
+  const std::string record(700, 'x');
+  const auto go_on = [&record](FaultEnv* env) -> absl::Status {
+    EMDB_ASSIGN_OR_RETURN(const auto wal, Wal::Open(kPath, SmallLog(env)));
+    for (int i = 0; i < 2; ++i) EMDB_RETURN_IF_ERROR(wal->Append(record).status());
+    return wal->Flush();
+  };
+  for (uint64_t k = 0;; ++k) {
+    FaultEnv env(closed);
+    env.CutPowerAt(k);
+    if (go_on(&env).ok()) break;
+    SystematicChooser chooser;
+    do {
+      FaultEnv after(env.CrashImage(&chooser));
+      const absl::StatusOr<std::unique_ptr<Wal>> wal = Wal::Open(kPath, SmallLog(&after));
+      ASSERT_OK(wal.status()) << "power cut at " << k;
+      ASSERT_GE(ReadLog(wal->get()).size(), 3u) << "power cut at " << k;
+    } while (chooser.Next());
   }
 }
 
