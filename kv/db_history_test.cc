@@ -1,398 +1,103 @@
 // Threads use a Db at once, everything they did and saw is recorded, and every history must have an
 // order that explains it (kv/history.h).
 //
-// EMDB_SEED, EMDB_ROUNDS and EMDB_POWER_CUTS set the amount; threads make each run another one.
+// EMDB_SEED, EMDB_ROUNDS and EMDB_POWER_CUTS set the amount; threads make each run another one. But
+// of the EMDB_HISTORIES: there the seed decides which thread goes on (storage/thread_scheduler.h),
+// and EMDB_SEED=<seed> EMDB_HISTORIES=1 repeats one.
 
-#include <algorithm>
-#include <barrier>
-#include <chrono>
+#include <atomic>
+#include <cstdio>
 #include <memory>
-#include <random>
 #include <string>
-#include <thread>
 #include <utility>
-#include <vector>
 
 #include "gtest/gtest.h"
 #include "kv/db.h"
+#include "kv/forked_run.h"
 #include "kv/history.h"
+#include "kv/history_clients.h"
+#include "kv/shared_memory.h"
 #include "kv/test_setting.h"
-#include "storage/fault_env.h"
 #include "storage/temp_directory.h"
+#include "storage/thread_scheduler.h"
 
 namespace emdb {
 namespace {
 
-constexpr uint32_t kKeys = 10;
-constexpr int kThreads = 6;
-constexpr int kOperationsPerThread = 9;
-
-uint64_t Now() {
-  return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
-}
-
-std::string KeyName(uint32_t key) { return "key" + std::to_string(key); }
-
-// The number, and bytes that depend on it: from nothing up to a value that has pages of its own.
-std::string ValueOf(uint64_t number) {
-  const size_t padding = number % 17 == 0 ? 20'000 + number % 1000 : number % 200;
-  return std::to_string(number) + ":" + std::string(padding, static_cast<char>('a' + number % 26));
-}
-
-// The number of a value; one that no write has, for bytes that no write wrote.
-uint64_t NumberOf(std::string_view value) {
-  const uint64_t number = std::strtoull(std::string(value.substr(0, 20)).c_str(), nullptr, 10);
-  return ValueOf(number) == value ? number : UINT64_MAX;
-}
-
-Options SmallOptions() {
-  Options options;
-  options.memtable_size = size_t{64} << 10;
-  options.cache_size = size_t{1} << 20;
-  options.wal_segment_size = uint64_t{64} << 10;
-  options.flush_policy = FlushPolicy::Group(absl::Milliseconds(1));
-  return options;
-}
-
-// What one thread does in one round, and its part of the history.
-class Client {
- public:
-  // Puts of this client get numbers from `first_number` on. `disk` is null if it can't be cut off.
-  Client(Db* db, const FaultEnv* disk, uint64_t seed, uint64_t first_number)
-      : db_(db), disk_(disk), random_(seed), next_number_(first_number) {}
-
-  // Ends early at the first write that fails, or that was under way when the power was cut: it is
-  // recorded as unfinished.
-  void Run(int operations) {
-    for (int i = 0; i < operations && !failed_; ++i) RunOne();
-  }
-
-  std::vector<Operation> TakeOperations() { return std::move(operations_); }
-  absl::Status read_error() const { return read_error_; }
-
- private:
-  uint32_t Below(uint32_t n) { return static_cast<uint32_t>(random_() % n); }
-
-  void RunOne() {
-    const uint32_t choice = Below(100);
-    if (choice < 40) {
-      WriteOne();
-    } else if (choice < 55) {
-      WriteBatch_();
-    } else if (choice < 75) {
-      Get();
-    } else if (choice < 82) {
-      MultiGet();
-    } else if (choice < 90) {
-      Scan();
-    } else if (choice < 97) {
-      ReadSnapshot();
-    } else {
-      FlushOrCheckpoint();
-    }
-  }
-
-  Operation Begin(Operation::Kind kind) { return {.kind = kind, .begin = Now()}; }
-
-  void EndWrite(Operation write, const absl::Status& status) {
-    if (status.ok() && !IsDead()) {
-      write.end = Now();
-    } else {
-      failed_ = true;
-    }
-    operations_.push_back(std::move(write));
-  }
-
-  // Nobody hears an answer that comes after the power was cut.
-  bool IsDead() const { return disk_ != nullptr && disk_->PowerIsCut(); }
-
-  void EndRead(Operation read, const absl::Status& status) {
-    EndRead(std::move(read), status, Now());
-  }
-
-  // A read that failed says nothing.
-  void EndRead(Operation read, const absl::Status& status, uint64_t end) {
-    read.end = end;
-    if (IsDead()) {
-      failed_ = true;
-      return;
-    }
-    if (!status.ok() && !absl::IsNotFound(status)) {
-      read_error_ = status;
-      return;
-    }
-    operations_.push_back(std::move(read));
-  }
-
-  void WriteOne() {
-    const uint32_t key = Below(kKeys);
-    const bool is_deletion = Below(5) == 0;
-    const WriteOptions options{.sync = Below(3) == 0};
-    const uint64_t number = is_deletion ? Cell::kAbsent : next_number_++;
-    Operation write = Begin(Operation::Kind::kWrite);
-    write.cells = {{key, number}};
-    write.durable = options.sync;
-    const absl::Status status = is_deletion ? db_->Delete(KeyName(key), options)
-                                            : db_->Put(KeyName(key), ValueOf(number), options);
-    EndWrite(std::move(write), status);
-  }
-
-  void WriteBatch_() {
-    WriteBatch batch;
-    Operation write = Begin(Operation::Kind::kWrite);
-    for (uint32_t key = Below(3); key < kKeys; key += 1 + Below(4)) {
-      // Hidden by the next one in the same batch: nobody may ever see it.
-      if (Below(8) == 0) batch.Put(KeyName(key), "hidden");
-      if (Below(4) == 0) {
-        batch.Delete(KeyName(key));
-        write.cells.push_back({key, Cell::kAbsent});
-      } else {
-        batch.Put(KeyName(key), ValueOf(next_number_));
-        write.cells.push_back({key, next_number_++});
-      }
-    }
-    write.durable = Below(3) == 0;
-    const absl::Status status = db_->Write(batch, {.sync = write.durable});
-    EndWrite(std::move(write), status);
-  }
-
-  void Get() {
-    const uint32_t key = Below(kKeys);
-    std::string value;
-    Operation read = Begin(Operation::Kind::kRead);
-    const absl::Status status = db_->Get(KeyName(key), &value);
-    read.cells = {{key, status.ok() ? NumberOf(value) : Cell::kAbsent}};
-    EndRead(std::move(read), status);
-  }
-
-  void MultiGet() {
-    Operation read = Begin(Operation::Kind::kRead);
-    std::vector<std::string> names;
-    for (uint32_t key = Below(3); key < kKeys; key += 1 + Below(3)) {
-      read.cells.push_back({key, Cell::kAbsent});
-      names.push_back(KeyName(key));
-    }
-    const std::vector<std::string_view> keys(names.begin(), names.end());
-    std::vector<std::string> values;
-    const std::vector<absl::Status> statuses = db_->MultiGet(keys, &values);
-    absl::Status error;
-    for (size_t i = 0; i < keys.size(); ++i) {
-      if (statuses[i].ok()) {
-        read.cells[i].value = NumberOf(values[i]);
-      } else if (!absl::IsNotFound(statuses[i])) {
-        error = statuses[i];
-      }
-    }
-    EndRead(std::move(read), error);
-  }
-
-  // Reads [low, high) both ways, one after the other, into `read`. Only a contradiction within the
-  // state shows as a violation: two values for one cell.
-  absl::Status ScanRange(uint32_t low, uint32_t high, const Snapshot* snapshot, Operation* read) {
-    const std::string lower = KeyName(low);
-    const std::string upper = high == kKeys ? "key:" : KeyName(high);
-    const std::unique_ptr<Iterator> iterator =
-        db_->NewIterator({.snapshot = snapshot, .lower_bound = lower, .upper_bound = upper});
-    read->end = Now();  // the state is that of the creation, whatever is written from now on
-    std::vector<uint64_t> forward(kKeys, Cell::kAbsent);
-    std::vector<uint64_t> backward(kKeys, Cell::kAbsent);
-    for (iterator->SeekToFirst(); iterator->Valid(); iterator->Next()) {
-      forward[KeyNumber(iterator->key())] = NumberOf(iterator->value());
-    }
-    if (!iterator->status().ok()) return iterator->status();
-    for (iterator->SeekToLast(); iterator->Valid(); iterator->Prev()) {
-      backward[KeyNumber(iterator->key())] = NumberOf(iterator->value());
-    }
-    if (!iterator->status().ok()) return iterator->status();
-    for (uint32_t key = 0; key < kKeys; ++key) {
-      EXPECT_EQ(forward[key], backward[key]) << "one iterator, two states";
-      if (key >= low && key < high) {
-        read->cells.push_back({key, forward[key]});
-      } else {
-        EXPECT_EQ(forward[key], Cell::kAbsent) << "out of bounds";
-      }
-    }
-    return absl::OkStatus();
-  }
-
-  static size_t KeyNumber(std::string_view name) { return static_cast<size_t>(name.back() - '0'); }
-
-  void Scan() {
-    const uint32_t low = Below(kKeys);
-    Operation read = Begin(Operation::Kind::kRead);
-    const absl::Status status = ScanRange(low, low + 1 + Below(kKeys - low), nullptr, &read);
-    const uint64_t end = read.end;
-    EndRead(std::move(read), status, end);
-  }
-
-  // The snapshot is read while others write, by gets and by a scan; all is one state.
-  void ReadSnapshot() {
-    Operation read = Begin(Operation::Kind::kRead);
-    const Snapshot snapshot = db_->GetSnapshot();
-    const uint64_t end = Now();
-    read.state_seq = snapshot.seq();
-    std::string value;
-    std::vector<uint64_t> got(kKeys, Cell::kAbsent);
-    for (uint32_t key = 0; key < kKeys; ++key) {
-      const absl::Status status = db_->Get(KeyName(key), &value, {.snapshot = &snapshot});
-      if (status.ok()) got[key] = NumberOf(value);
-      if (!status.ok() && !absl::IsNotFound(status)) return EndRead(std::move(read), status);
-    }
-    const absl::Status status = ScanRange(0, kKeys, &snapshot, &read);
-    if (!status.ok()) return EndRead(std::move(read), status);
-    for (const Cell& cell : read.cells) {
-      EXPECT_EQ(cell.value, got[cell.key]) << "one snapshot, two states";
-    }
-    EndRead(std::move(read), status, end);
-  }
-
-  // What this thread wrote before a Flush is durable behind it.
-  void FlushOrCheckpoint() {
-    const absl::Status status = Below(2) == 0 ? db_->Flush() : db_->Checkpoint();
-    if (!status.ok() || IsDead()) {
-      failed_ = true;
-      return;
-    }
-    for (Operation& operation : operations_) {
-      if (operation.kind == Operation::Kind::kWrite) operation.durable = true;
-    }
-  }
-
-  Db* const db_;
-  const FaultEnv* const disk_;
-  std::mt19937_64 random_;
-  uint64_t next_number_;
-  std::vector<Operation> operations_;
-  bool failed_ = false;
-  absl::Status read_error_;
-};
-
-struct Recording {
-  std::vector<Operation> history;
-  absl::Status read_error;  // a first one
-};
-
-// Runs kThreads clients at once; `numbers` is where the numbers of their puts go on.
-Recording RunClients(Db* db, const FaultEnv* disk, uint64_t seed, uint64_t* numbers) {
-  constexpr uint64_t kNumbersPerClient = 100'000;
-  std::vector<Client> clients;
-  for (uint64_t i = 0; i < kThreads; ++i) {
-    clients.emplace_back(db, disk, seed * kThreads + i, *numbers);
-    *numbers += kNumbersPerClient;
-  }
-  std::barrier start(kThreads);
-  std::vector<std::thread> threads;
-  threads.reserve(kThreads);
-  for (Client& client : clients) {
-    threads.emplace_back([&client, &start] {
-      start.arrive_and_wait();
-      client.Run(kOperationsPerThread);
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  Recording recording;
-  for (int i = 0; i < kThreads; ++i) {
-    recording.read_error.Update(clients[i].read_error());
-    for (Operation& operation : clients[i].TakeOperations()) {
-      operation.thread = i;
-      recording.history.push_back(std::move(operation));
-    }
-  }
-  return recording;
-}
-
-// The whole state, as found when nothing else runs.
-Operation FinalRead(const Db& db, Operation::Kind kind) {
-  Operation read{.kind = kind, .thread = kThreads, .begin = 0, .end = Operation::kNever};
-  std::string value;
-  for (uint32_t key = 0; key < kKeys; ++key) {
-    const absl::Status status = db.Get(KeyName(key), &value);
-    EXPECT_TRUE(status.ok() || absl::IsNotFound(status)) << status;
-    read.cells.push_back({key, status.ok() ? NumberOf(value) : Cell::kAbsent});
-  }
-  return read;
-}
-
 class DbHistoryTest : public testing::Test {
  protected:
-  // Fails on a violation; counts what stays undecided, of which there may be a few: each is a round
-  // in which the machine let threads overlap for long.
-  void Check(const std::vector<Operation>& history, std::vector<uint64_t>* state) {
-    Verdict verdict = CheckLinearizable(history, *state);
-    ++checked_;
-    if (verdict.kind == Verdict::Kind::kUndecided) ++undecided_;
-    ASSERT_NE(verdict.kind, Verdict::Kind::kViolation) << verdict.explanation;
-    if (verdict.kind == Verdict::Kind::kLinearizable) *state = std::move(verdict.state);
-  }
-
   void TearDown() override {
-    EXPECT_LE(undecided_ * 50, checked_) << "the checker gave up on more than 2% of the histories";
+    EXPECT_LE(checker_.undecided() * 50, checker_.checked())
+        << "the checker gave up on more than 2% of the histories";
   }
 
   const uint64_t seed_ = TestSetting("EMDB_SEED", 1);
-  uint64_t checked_ = 0;
-  uint64_t undecided_ = 0;
+  HistoryChecker checker_;
 };
 
 TEST_F(DbHistoryTest, EveryHistoryIsLinearizable) {
   const uint64_t rounds = TestSetting("EMDB_ROUNDS", 300);
   const TempDirectory directory;
   const std::string path = directory.Path("store.emdb");
-  auto db = Db::Open(SmallOptions(), path);
+  auto db = Db::Open(HistoryOptions(), path);
   ASSERT_TRUE(db.ok()) << db.status();
-  std::vector<uint64_t> state(kKeys, Cell::kAbsent);
   uint64_t numbers = 1;
   for (uint64_t round = 0; round < rounds && !HasFailure(); ++round) {
     SCOPED_TRACE(testing::Message() << "round " << round);
     if (round % 50 == 49) {
       ASSERT_EQ((*db)->Close(), absl::OkStatus());
       db->reset();
-      db = Db::Open(SmallOptions(), path);
+      db = Db::Open(HistoryOptions(), path);
       ASSERT_TRUE(db.ok()) << db.status();
     }
-    auto [history, read_error] = RunClients(db->get(), nullptr, seed_ * rounds + round, &numbers);
-    EXPECT_EQ(read_error, absl::OkStatus());
-    Operation last = FinalRead(**db, Operation::Kind::kRead);
-    last.begin = Now();  // behind everything, so the round leaves one state and no other
-    history.push_back(last);
-    Check(history, &state);
-    for (const Cell& cell : last.cells) state[cell.key] = cell.value;
+    Recording recording = RunClients(db->get(), nullptr, seed_ * rounds + round, &numbers);
+    EXPECT_EQ(recording.read_error, absl::OkStatus());
+    EXPECT_EQ(recording.contradiction, "");
+    absl::StatusOr<Operation> last = ReadAll(**db, Operation::Kind::kRead);
+    ASSERT_TRUE(last.ok()) << last.status();
+    last->begin = HistoryTime();  // behind everything, so the round leaves one state and no other
+    recording.history.push_back(*last);
+    checker_.Check(recording.history, *last);
+    EXPECT_EQ(checker_.violation(), "");
   }
   EXPECT_EQ((*db)->Verify(), absl::OkStatus());
   EXPECT_EQ((*db)->Close(), absl::OkStatus());
 }
 
-// Power is cut while the threads run. What is found must be a state that the history went through,
-// behind everything that was durable, and behind every synced write that a reader had seen.
 TEST_F(DbHistoryTest, PowerCutLeavesAStateOfTheHistory) {
   const uint64_t power_cuts = TestSetting("EMDB_POWER_CUTS", 100);
-  std::mt19937_64 random(seed_);
-  std::vector<uint64_t> state(kKeys, Cell::kAbsent);
-  auto env = std::make_unique<FaultEnv>(seed_);
-  uint64_t numbers = 1;
-  for (uint64_t cut = 0; cut < power_cuts && !HasFailure(); ++cut) {
-    SCOPED_TRACE(testing::Message() << "power cut " << cut);
-    Options options = SmallOptions();
-    options.env = env.get();
-    auto db = Db::Open(options, "/disk/store.emdb");
-    ASSERT_TRUE(db.ok()) << db.status();
-    env->CutPowerAt(env->OperationCount() + 1 + random() % 60);
-    std::vector<Operation> history = RunClients(db->get(), env.get(), random(), &numbers).history;
-    env->CutPowerAt(0);  // if they did not get that far
-    db->reset();
-    RandomChooser chooser(random());
-    auto next_env = std::make_unique<FaultEnv>(env->CrashImage(&chooser));
-    env = std::move(next_env);
-    options.env = env.get();
-    db = Db::Open(options, "/disk/store.emdb");
-    ASSERT_TRUE(db.ok()) << db.status();
-    EXPECT_EQ((*db)->Verify(), absl::OkStatus());
-    Operation found = FinalRead(**db, Operation::Kind::kPowerCut);
-    history.push_back(found);
-    Check(history, &state);
-    for (const Cell& cell : found.cells) state[cell.key] = cell.value;
-    EXPECT_EQ((*db)->Close(), absl::OkStatus());
-  }
+  EXPECT_EQ(RunPowerCuts(seed_, power_cuts, &checker_), "");
+}
+
+TEST_F(DbHistoryTest, PowerCutsLeaveStatesOfTheHistoryInWhicheverOrderThreadsGoOn) {
+  if (!ThreadScheduler::IsAvailable()) GTEST_SKIP() << "threads run as they like";
+  constexpr uint64_t kPowerCuts = 3;
+  const uint64_t histories = TestSetting("EMDB_HISTORIES", 400);
+  struct Sums {
+    std::atomic<uint64_t> decisions{0};
+    std::atomic<uint64_t> switches{0};
+    std::atomic<uint64_t> undecided{0};
+  };
+  SharedMemory<Sums> sums;
+  const auto run_history = [&](uint64_t seed) {
+    const ThreadScheduler scheduler(seed);
+    HistoryChecker checker;
+    const std::string wrong = RunPowerCuts(seed, kPowerCuts, &checker);
+    sums->decisions += scheduler.counts().decisions;
+    sums->switches += scheduler.counts().switches;
+    sums->undecided += checker.undecided();
+    return wrong.empty() ? "" : wrong + ", EMDB_SEED=" + std::to_string(seed);
+  };
+  // What a process does only once is behind it before children begin to differ.
+  EXPECT_EQ(run_history(seed_), "");
+  const ForkedRun run = RunForked(histories, [&](uint64_t i) { return run_history(seed_ + i); },
+                                  {.one_processor_each = true});
+  for (const std::string& failure : run.failures) ADD_FAILURE() << failure;
+  std::printf("decisions about threads %llu, turns %llu\n",
+              static_cast<unsigned long long>(sums->decisions.load()),
+              static_cast<unsigned long long>(sums->switches.load()));
+  EXPECT_GT(sums->switches, 10 * histories);
+  EXPECT_LE(sums->undecided * 50, histories * kPowerCuts);
 }
 
 }  // namespace

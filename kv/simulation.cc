@@ -427,7 +427,10 @@ class Simulator {
 }  // namespace
 
 SimulationResult Simulate(uint64_t seed, const SimulationOptions& options) {
-  return Simulator(seed, options).Run();
+  const ThreadScheduler scheduler(seed);
+  SimulationResult result = Simulator(seed, options).Run();
+  result.threads = scheduler.counts();
+  return result;
 }
 
 }  // namespace emdb

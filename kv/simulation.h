@@ -3,8 +3,9 @@
 // on; kills and power cuts, also during recovery. A CommitModel says what must and what may be
 // found.
 //
-// One thread uses the database, and without `background_work` checkpoints and syncs run only when
-// it asks for them, so that a seed gives the same run each time.
+// One thread uses the database; which of the database's own goes on is decided by the seed, too
+// (storage/thread_scheduler.h), so that a seed gives the same run each time. Under a sanitizer
+// threads run as they like, and runs of a seed are similar.
 
 #ifndef EMDB_KV_SIMULATION_H_
 #define EMDB_KV_SIMULATION_H_
@@ -17,13 +18,15 @@
 
 #include "storage/env.h"
 #include "storage/fault_env.h"
+#include "storage/thread_scheduler.h"
 
 namespace emdb {
 
 struct SimulationOptions {
   uint64_t lives = 8;
   uint64_t operations_per_life = 40;  // at most
-  // Syncs by the clock, and checkpoints because the memtable is full: a seed gives similar runs.
+  // Syncs by the clock, and checkpoints because the memtable is full, and not only when they are
+  // asked for.
   bool background_work = false;
   bool prints_story = false;  // at once, for a run that ends in a crash
   // Puts something between the database and the disk; null: nothing.
@@ -40,6 +43,7 @@ struct SimulationResult {
   uint64_t recoveries_cut_again = 0;  // of these, behind another one
   uint64_t faults = 0;                // operations of the disk that failed while there was power
   uint64_t disk_operations = 0;
+  ThreadScheduler::Counts threads;
 };
 
 SimulationResult Simulate(uint64_t seed, const SimulationOptions& options = {});
