@@ -406,6 +406,8 @@ using emdb::RealFunction;
 
 extern "C" {
 
+// NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): libc's are reserved.
+
 int pthread_mutex_lock(pthread_mutex_t* mutex) noexcept {
   if (current == nullptr) EMDB_CALL_REAL(pthread_mutex_lock, mutex);
   model->Decide(current);
@@ -501,7 +503,7 @@ int pthread_create(pthread_t* handle, const pthread_attr_t* attributes, void* (*
     model->TakeBack();
     return error;
   }
-  start.release();
+  (void)start.release();  // RunTask has it
   *handle = task->handle;
   model->Decide(current);
   return 0;
@@ -552,6 +554,8 @@ long syscall(long number, ...) noexcept {
   return emdb::Futex(reinterpret_cast<uint32_t*>(a[0]), a[1], static_cast<uint32_t>(a[2]),
                      reinterpret_cast<const timespec*>(a[3]));
 }
+
+// NOLINTEND(readability-inconsistent-declaration-parameter-name)
 
 }  // extern "C"
 

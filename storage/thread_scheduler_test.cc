@@ -36,6 +36,7 @@ Letters WriteLetters(uint64_t seed) {
   const ThreadScheduler scheduler(seed);
   Mutex mutex;
   std::vector<std::thread> threads;
+  threads.reserve(3);
   for (const char letter : {'a', 'b', 'c'}) {
     threads.emplace_back([letter, &mutex, &letters] {
       for (int i = 0; i < 4; ++i) {
@@ -110,6 +111,7 @@ TEST_F(ThreadSchedulerTest, ALockIsHeldByOneThreadAndReadByMany) {
   const uint64_t shown = SeedsThatShow([&] {
     most_readers = 0;
     std::vector<std::thread> threads;
+    threads.reserve(3);
     for (int i = 0; i < 3; ++i) {
       threads.emplace_back([&] {
         for (int k = 0; k < 5; ++k) {
