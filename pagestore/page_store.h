@@ -47,8 +47,9 @@ struct PageStoreOptions {
   bool read_only = false;
   // Bytes of page frames kept in memory; at least 1 MiB.
   size_t cache_size_bytes = size_t{256} << 20;
-  // Changes go to slices only while the pages in use take more than this. A store that is in memory
-  // is read faster without, and its count of records stays exact. Absent: cache_size_bytes.
+  // Changes go to slices only while the pages in use take more than this, and for some checkpoints
+  // after one that found the disk full. A store that is in memory is read faster without, and its
+  // count of records stays exact. Absent: cache_size_bytes.
   std::optional<uint64_t> slices_above_bytes;
   // Of a new store: 8, 16, 32 or 64 KiB. An existing store has its own.
   uint32_t page_size_bytes = 8192;
