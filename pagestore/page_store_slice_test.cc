@@ -287,8 +287,8 @@ TEST_F(PageStoreSliceTest, LargeValuesGoThroughSlices) {
 }
 
 TEST_F(PageStoreSliceTest, TheKeyStaysReadableWhenItsValueCannotBeRead) {
-  // Longer than what a string keeps in itself: its memory is not its own when it is gone.
-  const std::string large_key = Key(500) + std::string(50, 'k');
+  // Longer than what a ShortString keeps in itself: its memory is freed with it.
+  const std::string large_key = Key(500) + std::string(80, 'k');
   Changes changes = Scattered(0);
   changes[large_key] = std::string(20000, 'v');
   Checkpoint(changes);
