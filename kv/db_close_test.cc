@@ -200,8 +200,8 @@ TEST_P(DbCloseTest, IteratorsWalkWhileTheDbIsClosedAndDestroyed) {
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&walking, it = db_->NewIterator()] {
       it->SeekToFirst();
+      size_t bytes = it->key().size() + it->value().size();
       walking++;
-      size_t bytes = 0;
       // For as long as the Db is open: round and round.
       while (it->status().ok()) {
         for (it->SeekToFirst(); it->Valid(); it->Next()) {

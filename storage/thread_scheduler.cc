@@ -22,10 +22,17 @@
 #include "storage/splitmix.h"
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define EMDB_SCHEDULES_THREADS 0
+
+namespace emdb {
+
+ThreadScheduler::ThreadScheduler(uint64_t /*seed*/) {}
+ThreadScheduler::~ThreadScheduler() = default;
+bool ThreadScheduler::IsAvailable() { return false; }
+ThreadScheduler::Counts ThreadScheduler::counts() const { return {}; }
+
+}  // namespace emdb
+
 #else
-#define EMDB_SCHEDULES_THREADS 1
-#endif
 
 namespace emdb {
 namespace {
@@ -373,7 +380,7 @@ void* RunTask(void* argument) {
 ThreadScheduler::ThreadScheduler(uint64_t seed) {
   EMDB_CHECK(model == nullptr);
   model = new Model(seed);
-  if (IsAvailable()) current = model->first();
+  current = model->first();
 }
 
 ThreadScheduler::~ThreadScheduler() {
@@ -383,13 +390,11 @@ ThreadScheduler::~ThreadScheduler() {
   model = nullptr;
 }
 
-bool ThreadScheduler::IsAvailable() { return EMDB_SCHEDULES_THREADS == 1; }
+bool ThreadScheduler::IsAvailable() { return true; }
 
 ThreadScheduler::Counts ThreadScheduler::counts() const { return model->counts(); }
 
 }  // namespace emdb
-
-#if EMDB_SCHEDULES_THREADS
 
 // In front of those of libc, by the rules of dynamic linking; for threads that the model does not
 // know they are those of libc.
@@ -559,4 +564,4 @@ long syscall(long number, ...) noexcept {
 
 }  // extern "C"
 
-#endif  // EMDB_SCHEDULES_THREADS
+#endif  // under a sanitizer or not
