@@ -109,7 +109,7 @@ INSTANTIATE_TEST_SUITE_P(
                       DefectCase{Defect::kSkipsRow, "db_bench-100", "expected"},
                       DefectCase{Defect::kSkipsRow, "ycsb", "seek to record"},
                       DefectCase{Defect::kRepeatsRow, "db_bench-100", "out of order"},
-                      DefectCase{Defect::kRepeatsRow, "redb", "seek to record|records are there"},
+                      DefectCase{Defect::kRepeatsRow, "redb", "seek to record|out of order"},
                       DefectCase{Defect::kEndsEarly, "db_bench-100", "expected"},
                       DefectCase{Defect::kEndsEarly, "redb", "ended after|records are there"},
                       DefectCase{Defect::kMixesUpValues, "ycsb", "value differs"},
