@@ -119,6 +119,7 @@ class Model {
   // Somebody else, if there is one.
   void Yield(Task* self) {
     self->priority = --lowest_;
+    PassTime();
     std::vector<Task*> others = Ready();
     others.erase(std::remove(others.begin(), others.end(), self), others.end());
     PassTurn(self, others.empty() ? self : Note(self, others[Below(others.size())]));
@@ -239,15 +240,19 @@ class Model {
     task->timed_out = true;
   }
 
-  Task* Choose(Task* self) {
+  void PassTime() {
     now_ += kNanosPerDecision;
     while (true) {
       Task* const first = FirstDeadline();
-      if (first == nullptr) break;
+      if (first == nullptr) return;
       const bool comes_early = first->place == nullptr && OneIn(kDecisionsPerEarlyEnd);
-      if (first->deadline > now_ && !comes_early) break;
+      if (first->deadline > now_ && !comes_early) return;
       TimeOut(first);
     }
+  }
+
+  Task* Choose(Task* self) {
+    PassTime();
     std::vector<Task*> ready = Ready();
     if (ready.empty()) {
       Task* const first = FirstDeadline();

@@ -174,6 +174,19 @@ TEST_F(ThreadSchedulerTest, WaitsEndWhenTheyAreSignalledOrTheirTimeHasCome) {
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::minutes(10));
 }
 
+TEST_F(ThreadSchedulerTest, TimePassesForAThreadThatYieldsWhileAllOthersSleep) {
+  SeedsThatShow([] {
+    std::atomic<bool> is_done = false;
+    std::thread other([&is_done] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      is_done = true;
+    });
+    while (!is_done) std::this_thread::yield();
+    other.join();
+    return true;
+  });
+}
+
 TEST_F(ThreadSchedulerTest, ThreadLocalDestructorsRunBeforeTheThreadHasEnded) {
   struct AtEnd {
     explicit AtEnd(Mutex* its_mutex, int* its_ends) : mutex(its_mutex), ends(its_ends) {}
