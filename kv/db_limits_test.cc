@@ -169,6 +169,8 @@ TEST(DbLimitsTest, LimitOfTheFileSizeRefusesWritesAndHeals) {
 // A small disk, and a store that fills it and stays open.
 class FullDisk {
  public:
+  static constexpr int kAttempts = 100;
+
   explicit FullDisk(const Options& options) : options_(options) { options_.env = &env_; }
 
   // Records all over the store, some of them more than once, until one is refused.
@@ -202,21 +204,22 @@ class FullDisk {
       std::string wrong = Delete(key);
       if (!wrong.empty()) return wrong;
     }
-    std::string wrong = UntilThereIsSpace("a checkpoint", [this] { return db_->Checkpoint(); });
+    std::string wrong =
+        UntilThereIsSpace("a checkpoint", kAttempts, [this] { return db_->Checkpoint(); });
     return wrong.empty() ? CheckAll("with half of it deleted") : wrong;
   }
 
-  // A good part of what was deleted has room again, at once.
-  std::string WriteAgain() {
+  // A good part of what was deleted has room again.
+  std::string WriteAgain(int attempts) {
     const size_t count = contents_.size() / 4;
     for (size_t i = 0; i < count; ++i) {
       const std::string key = "again" + std::to_string(i);
-      const absl::Status status = db_->Put(key, std::string(200, 'z'), {.sync = i % 10 == 0});
-      if (!status.ok()) {
-        return "write " + std::to_string(i) + " of " + std::to_string(count) +
-               " with space: " + status.ToString();
-      }
-      contents_[key] = std::string(200, 'z');
+      const std::string value(200, 'z');
+      std::string wrong = UntilThereIsSpace(
+          "write " + std::to_string(i) + " of " + std::to_string(count), attempts,
+          [&] { return db_->Put(key, value, {.sync = i % 10 == 0}); });
+      if (!wrong.empty()) return wrong;
+      contents_[key] = value;
     }
     absl::Status status = db_->Checkpoint();
     if (!status.ok()) return "a checkpoint with space: " + status.ToString();
@@ -236,18 +239,18 @@ class FullDisk {
   }
 
   std::string Delete(const std::string& key) {
-    std::string wrong = UntilThereIsSpace("deleting " + key, [&] { return db_->Delete(key); });
+    std::string wrong =
+        UntilThereIsSpace("deleting " + key, kAttempts, [&] { return db_->Delete(key); });
     if (wrong.empty()) contents_.erase(key);
     return wrong;
   }
 
-  // Does `action` again, each time behind a checkpoint, until it is not refused.
-  std::string UntilThereIsSpace(const std::string& what,
+  // Does `action` up to `attempts` times, each behind a checkpoint, until it is not refused.
+  std::string UntilThereIsSpace(const std::string& what, int attempts,
                                 const std::function<absl::Status()>& action) {
-    constexpr int kAttempts = 100;
     absl::Status status;
     absl::Status checkpoint;
-    for (int i = 0; i < kAttempts; ++i) {
+    for (int i = 0; i < attempts; ++i) {
       status = action();
       if (status.ok()) return "";
       if (!absl::IsResourceExhausted(status)) return what + ": " + status.ToString();
@@ -256,7 +259,7 @@ class FullDisk {
         return "a checkpoint: " + checkpoint.ToString();
       }
     }
-    return what + " is refused for ever: " + status.ToString() +
+    return what + " is refused " + std::to_string(attempts) + " times: " + status.ToString() +
            "; the checkpoints: " + checkpoint.ToString();
   }
 
@@ -276,7 +279,9 @@ void ExpectDeletingMakesSpace(bool with_slices, uint64_t room) {
   EXPECT_EQ(disk.had_slices(), with_slices);
   disk.Enlarge(room);
   ASSERT_EQ(disk.DeleteHalf(), "");
-  EXPECT_EQ(disk.WriteAgain(), "");
+  // Where there is nothing left but what was deleted, a checkpoint may first have to give back
+  // segments of the log.
+  EXPECT_EQ(disk.WriteAgain(room > 0 ? 1 : FullDisk::kAttempts), "");
 }
 
 TEST(DbLimitsTest, DeletingMakesSpaceOnADiskWithALittleMoreOfIt) {
