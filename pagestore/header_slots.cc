@@ -64,6 +64,14 @@ absl::Status SlotError(const File& file, uint64_t offset, const absl::Status& st
                          "it may have held the newest state: restore the store from a backup");
 }
 
+// The file ends within its first header, of which it has the beginning.
+absl::StatusOr<bool> HeaderIsCut(const File& file, uint64_t size) {
+  if (size == 0 || size >= kStoreHeaderSize) return false;
+  AlignedBuffer buffer(kSlotBytes);
+  EMDB_ASSIGN_OR_RETURN(const size_t read, file.ReadAt(0, kSlotBytes, buffer.data()));
+  return BeginsStoreHeader({buffer.data(), read});
+}
+
 absl::StatusOr<bool> FileIsZero(const File& file, uint64_t size) {
   AlignedBuffer buffer(kMaxPageSize);
   for (uint64_t offset = 0; offset < size; offset += buffer.size()) {
@@ -79,9 +87,15 @@ absl::Status ClassifyForeignFile(const File& file, uint64_t size, const absl::St
     EMDB_ASSIGN_OR_RETURN(const bool zero, FileIsZero(file, size));
     if (zero) return absl::NotFoundError("");
   }
+  EMDB_ASSIGN_OR_RETURN(const bool is_cut, HeaderIsCut(file, size));
+  if (is_cut) {
+    return CorruptionError(file.path(), size, "the file ends here, within its header",
+                           kDamageAdvice);
+  }
   if (absl::IsInvalidArgument(status)) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        file.path(), " is not an emdb store: ", status.message(), "; nothing was changed"));
+    return absl::FailedPreconditionError(
+        absl::StrCat(file.path(), " is not an emdb store: ", status.message(),
+                     "; nothing was changed: check the path"));
   }
   return SlotError(file, 0, status);
 }

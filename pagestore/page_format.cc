@@ -130,6 +130,10 @@ void EncodeStoreHeader(const StoreHeader& header, char* sector) {
   Store32(sector + kHeaderCrcOffset, Crc32c(std::string_view(sector, kHeaderCrcOffset)));
 }
 
+bool BeginsStoreHeader(std::string_view bytes) {
+  return bytes.substr(0, kMagicSize) == std::string_view(kMagic, kMagicSize).substr(0, bytes.size());
+}
+
 absl::Status DecodeStoreHeader(const char* sector, StoreHeader* header) {
   if (IsZero(std::string_view(sector, kStoreHeaderSize))) return absl::NotFoundError("");
   if (std::memcmp(sector, kMagic, kMagicSize) != 0) {

@@ -181,6 +181,9 @@ void EncodeStoreHeader(const StoreHeader& header, char* sector);
 // FailedPrecondition: of a format that this code does not know, with found and expected.
 absl::Status DecodeStoreHeader(const char* sector, StoreHeader* header);
 
+// Whether a header may begin so.
+bool BeginsStoreHeader(std::string_view bytes);
+
 // True if all bytes are 0.
 bool IsZero(std::string_view bytes);
 
