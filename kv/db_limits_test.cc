@@ -215,9 +215,9 @@ class FullDisk {
     for (size_t i = 0; i < count; ++i) {
       const std::string key = "again" + std::to_string(i);
       const std::string value(200, 'z');
-      std::string wrong = UntilThereIsSpace(
-          "write " + std::to_string(i) + " of " + std::to_string(count), attempts,
-          [&] { return db_->Put(key, value, {.sync = i % 10 == 0}); });
+      std::string wrong =
+          UntilThereIsSpace("write " + std::to_string(i) + " of " + std::to_string(count), attempts,
+                            [&] { return db_->Put(key, value, {.sync = i % 10 == 0}); });
       if (!wrong.empty()) return wrong;
       contents_[key] = value;
     }

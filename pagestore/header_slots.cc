@@ -93,9 +93,9 @@ absl::Status ClassifyForeignFile(const File& file, uint64_t size, const absl::St
                            kDamageAdvice);
   }
   if (absl::IsInvalidArgument(status)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(file.path(), " is not an emdb store: ", status.message(),
-                     "; nothing was changed: check the path"));
+    return absl::FailedPreconditionError(absl::StrCat(file.path(),
+                                                      " is not an emdb store: ", status.message(),
+                                                      "; nothing was changed: check the path"));
   }
   return SlotError(file, 0, status);
 }

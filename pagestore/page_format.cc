@@ -131,7 +131,8 @@ void EncodeStoreHeader(const StoreHeader& header, char* sector) {
 }
 
 bool BeginsStoreHeader(std::string_view bytes) {
-  return bytes.substr(0, kMagicSize) == std::string_view(kMagic, kMagicSize).substr(0, bytes.size());
+  return bytes.substr(0, kMagicSize) ==
+         std::string_view(kMagic, kMagicSize).substr(0, bytes.size());
 }
 
 absl::Status DecodeStoreHeader(const char* sector, StoreHeader* header) {
