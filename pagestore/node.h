@@ -29,6 +29,11 @@ namespace emdb {
 // within the page. The message of the DataLoss says what is wrong, not where.
 absl::Status CheckNode(const char* page, uint32_t page_size, uint32_t level);
 
+inline constexpr uint32_t kCacheLine = 64;
+
+// Functions that only prefetch are always inline: gcc 12 takes them for functions without effects,
+// and drops the calls that it does not inline.
+
 class LeafView {
  public:
   struct Cell {
@@ -67,12 +72,17 @@ class LeafView {
   const char* heads() const { return page_ + kPageHeaderSize; }
   const char* offsets() const { return heads() + size_t{4} * count(); }
   const char* cell_address(uint32_t index) const { return page_ + Load16(offsets() + 2 * index); }
-  // All lines of a cell at once: what its first line says of its size comes a cache miss later.
-  void PrefetchCell(uint32_t index) const {
-    constexpr size_t kLine = 64;
-    constexpr size_t kLines = 4;
-    const char* cell = cell_address(index);
-    for (size_t i = 0; i < kLines; ++i) __builtin_prefetch(cell + i * kLine);
+  // All lines of a cell at once, up to 1 KiB: what its first line says of its size comes a cache
+  // miss later.
+  [[gnu::always_inline]] void PrefetchCell(uint32_t index) const {
+    constexpr uint32_t kMaxBytes = 16 * kCacheLine;
+    const uint32_t begin = Load16(offsets() + 2 * index);
+    const uint32_t next =
+        index + 1 < count() ? Load16(offsets() + 2 * (index + 1)) : PageDataEndField(page_);
+    const uint32_t end = std::min(next, begin + kMaxBytes);
+    for (uint32_t at = begin / kCacheLine * kCacheLine; at < end; at += kCacheLine) {
+      __builtin_prefetch(page_ + at);
+    }
   }
   // Among the records from `begin` on that have the head of `rest`, what follows the prefix.
   Position LowerBoundAmongEqual(uint32_t begin, std::string_view rest) const;
@@ -105,11 +115,26 @@ class InnerView {
   const char* page_;
 };
 
-// Bytes of a leaf that a search will touch first, fetched while its parent is still being read.
-inline void PrefetchNode(const char* page) {
-  constexpr size_t kLine = 64;
-  constexpr size_t kLines = 5;
-  for (size_t i = 0; i < kLines; ++i) __builtin_prefetch(page + i * kLine);
+// Bytes of a leaf that a search will touch first, fetched while its parent is still being read:
+// heads, offsets and prefix of up to 69 records.
+[[gnu::always_inline]] inline void PrefetchNode(const char* page) {
+  constexpr uint32_t kLines = 7;
+  for (uint32_t i = 0; i < kLines; ++i) __builtin_prefetch(page + i * kCacheLine);
+}
+
+// Asks, at each cell of a walk, for what the walk will come to a few small cells or one large one
+// later. The processor's own prefetchers begin too late for ten rows. (Of 256 to 1,024 bytes ahead
+// 384 measured best.)
+[[gnu::always_inline]] inline void PrefetchAhead(const LeafView::Cell& cell, bool forward) {
+  constexpr ptrdiff_t kDistance = 6 * kCacheLine;
+  constexpr ptrdiff_t kMaxBytes = 4 * kCacheLine;
+  const char* begin = cell.suffix.data();
+  const ptrdiff_t size = cell.payload.data() + cell.payload.size() - begin;
+  const ptrdiff_t distance = std::max(kDistance, size);
+  begin += forward ? distance : -distance;
+  for (ptrdiff_t at = 0; at < std::min(size, kMaxBytes); at += kCacheLine) {
+    __builtin_prefetch(begin + at);
+  }
 }
 
 inline LeafView::Cell LeafView::cell(uint32_t index) const {

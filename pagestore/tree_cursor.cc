@@ -68,9 +68,10 @@ absl::Status TreeCursor::EnterLeaf(PageRef ref, const char* page) {
   return absl::OkStatus();
 }
 
-void TreeCursor::SetPosition(uint32_t slot) {
+void TreeCursor::SetPosition(uint32_t slot, Direction direction) {
   slot_ = slot;
   cell_ = LeafView(leaf_).cell(slot);
+  PrefetchAhead(cell_, direction == Direction::kForward);
   key_.ReplaceTail(prefix_size_, cell_.suffix);
   large_loaded_ = false;
   valid_ = true;
@@ -82,7 +83,7 @@ void TreeCursor::SeekToFirst() {
   const absl::Status status =
       Descend(tree_.root, tree_.root_level(), [](const InnerView&) { return 0u; });
   if (!status.ok()) return Fail(status);
-  SetPosition(0);
+  SetPosition(0, Direction::kForward);
 }
 
 void TreeCursor::SeekToLast() {
@@ -91,7 +92,7 @@ void TreeCursor::SeekToLast() {
   const absl::Status status = Descend(tree_.root, tree_.root_level(),
                                       [](const InnerView& node) { return node.separator_count(); });
   if (!status.ok()) return Fail(status);
-  SetPosition(leaf_count_ - 1);
+  SetPosition(leaf_count_ - 1, Direction::kBackward);
 }
 
 void TreeCursor::Seek(std::string_view target) {
@@ -102,7 +103,7 @@ void TreeCursor::Seek(std::string_view target) {
               [target](const InnerView& node) { return node.ChildFor(target); });
   if (!status.ok()) return Fail(status);
   const uint32_t slot = LeafView(leaf_).LowerBound(target).index;
-  if (slot < leaf_count_) return SetPosition(slot);
+  if (slot < leaf_count_) return SetPosition(slot, Direction::kForward);
   MoveToLeaf(Direction::kForward);
 }
 
@@ -114,20 +115,20 @@ void TreeCursor::SeekForPrev(std::string_view target) {
               [target](const InnerView& node) { return node.ChildFor(target); });
   if (!status.ok()) return Fail(status);
   const LeafView::Position position = LeafView(leaf_).LowerBound(target);
-  if (position.found) return SetPosition(position.index);
-  if (position.index > 0) return SetPosition(position.index - 1);
+  if (position.found) return SetPosition(position.index, Direction::kBackward);
+  if (position.index > 0) return SetPosition(position.index - 1, Direction::kBackward);
   MoveToLeaf(Direction::kBackward);
 }
 
 void TreeCursor::Next() {
   if (!valid_) return;
-  if (slot_ + 1 < leaf_count_) return SetPosition(slot_ + 1);
+  if (slot_ + 1 < leaf_count_) return SetPosition(slot_ + 1, Direction::kForward);
   MoveToLeaf(Direction::kForward);
 }
 
 void TreeCursor::Prev() {
   if (!valid_) return;
-  if (slot_ > 0) return SetPosition(slot_ - 1);
+  if (slot_ > 0) return SetPosition(slot_ - 1, Direction::kBackward);
   MoveToLeaf(Direction::kBackward);
 }
 
@@ -137,7 +138,7 @@ void TreeCursor::MoveToLeaf(Direction direction) {
   if (!stepped.ok()) return Fail(stepped.status());
   if (!*stepped) return;
   if (absl::Status status = LoadNextLeaf(); !status.ok()) return Fail(status);
-  SetPosition(direction == Direction::kForward ? 0 : leaf_count_ - 1);
+  SetPosition(direction == Direction::kForward ? 0 : leaf_count_ - 1, direction);
 }
 
 // Moves the path to the next child of level 1 and leaves that leaf and its followers in siblings_;

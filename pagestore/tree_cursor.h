@@ -67,7 +67,8 @@ class TreeCursor : public Cursor {
   absl::Status LoadLeaf(PageRef ref);
   absl::Status LoadNextLeaf();
   absl::Status EnterLeaf(PageRef ref, const char* page);
-  void SetPosition(uint32_t slot);
+  // `direction`: where it is likely to go from there.
+  void SetPosition(uint32_t slot, Direction direction);
   void Fail(const absl::Status& status);
 
   const Tree tree_;
