@@ -28,14 +28,6 @@ constexpr uint64_t kMostBytesToMove = uint64_t{16} << 20;
 constexpr uint64_t kIdleShare = 32;
 constexpr uint64_t kMinIdlePages = 32;
 
-void AppendRun(PageRun run, std::vector<PageRun>* runs) {
-  if (!runs->empty() && runs->back().end() == run.first) {
-    runs->back().count += run.count;
-  } else {
-    runs->push_back(run);
-  }
-}
-
 uint64_t CountPages(const std::vector<PageRun>& runs) {
   uint64_t pages = 0;
   for (const PageRun& run : runs) pages += run.count;

@@ -1,6 +1,7 @@
 #include "pagestore/page_file.h"
 
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "pagestore/node.h"
@@ -66,6 +67,20 @@ absl::Status PageFile::Corruption(PageId id, std::string_view what) const {
 absl::Status PageFile::WriteRun(PageId first, std::string_view pages) {
   EMDB_RETURN_IF_ERROR(file_->WriteAt(OffsetOf(first), pages));
   counters_.bytes_written.fetch_add(pages.size(), std::memory_order_relaxed);
+  return absl::OkStatus();
+}
+
+absl::Status PageFile::WriteRuns(absl::Span<const PageRun> runs, std::string_view pages) {
+  std::vector<WriteRequest> requests;
+  requests.reserve(runs.size());
+  size_t begin = 0;
+  for (const PageRun& run : runs) {
+    const size_t bytes = size_t{run.count} * page_size_;
+    requests.push_back({OffsetOf(run.first), pages.substr(begin, bytes)});
+    begin += bytes;
+  }
+  EMDB_RETURN_IF_ERROR(file_->MultiWrite(requests));
+  counters_.bytes_written.fetch_add(begin, std::memory_order_relaxed);
   return absl::OkStatus();
 }
 

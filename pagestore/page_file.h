@@ -15,6 +15,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "pagestore/page_format.h"
 #include "storage/env.h"
 
@@ -60,6 +61,8 @@ class PageFile {
   absl::Status Corruption(PageId id, std::string_view what) const;
 
   absl::Status WriteRun(PageId first, std::string_view pages);
+  // The pages of all runs stand one behind the other in `pages`.
+  absl::Status WriteRuns(absl::Span<const PageRun> runs, std::string_view pages);
   // For the header slots.
   File* file() { return file_.get(); }
   // Not to be called again after an error: the kernel may have dropped what was written.

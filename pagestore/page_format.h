@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "storage/coding.h"
@@ -59,6 +60,15 @@ struct PageRun {
   uint64_t end() const { return uint64_t{first} + count; }
   friend bool operator==(const PageRun&, const PageRun&) = default;
 };
+
+// Adds `run` to `runs`: to the last of them, if it goes on there.
+inline void AppendRun(PageRun run, std::vector<PageRun>* runs) {
+  if (!runs->empty() && runs->back().end() == run.first) {
+    runs->back().count += run.count;
+  } else {
+    runs->push_back(run);
+  }
+}
 
 // 8 to 15 are left for trees.
 enum class PageKind : uint8_t {

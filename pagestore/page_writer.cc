@@ -24,8 +24,9 @@ PageWriter::PageWriter(PageFile* file, FreeSpace* free_space, PageCache* cache)
 
 absl::Status PageWriter::Flush() {
   if (gathered_ == 0) return absl::OkStatus();
-  EMDB_RETURN_IF_ERROR(behind_.Write(gathered_first_, size_t{gathered_} * page_size_));
+  EMDB_RETURN_IF_ERROR(behind_.Write(gathered_runs_));
   pages_written_ += gathered_;
+  gathered_runs_.clear();
   gathered_ = 0;
   return absl::OkStatus();
 }
@@ -46,9 +47,9 @@ absl::Status PageWriter::TakeRun(uint32_t count) {
 }
 
 absl::StatusOr<PageWriter::Slot> PageWriter::Reserve(uint32_t count) {
-  if (gathered_ + count > capacity_ || run_.count < count) EMDB_RETURN_IF_ERROR(Flush());
+  if (gathered_ + count > capacity_) EMDB_RETURN_IF_ERROR(Flush());
   if (run_.count < count) EMDB_RETURN_IF_ERROR(TakeRun(count));
-  if (gathered_ == 0) gathered_first_ = run_.first;
+  AppendRun({run_.first, count}, &gathered_runs_);
   const Slot slot = {run_.first, behind_.buffer() + size_t{gathered_} * page_size_};
   gathered_ += count;
   run_.first += count;
@@ -84,7 +85,7 @@ absl::Status PageWriter::WriteLongValue(std::string_view value, PageRun run) {
     std::memcpy(buffer, value.data(), copied);
     std::memset(buffer + copied, 0, bytes - copied);
     value.remove_prefix(copied);
-    EMDB_RETURN_IF_ERROR(behind_.Write(at, bytes));
+    EMDB_RETURN_IF_ERROR(behind_.Write({{static_cast<PageId>(at), pages}}));
     pages_written_ += pages;
     at += pages;
   }

@@ -57,9 +57,9 @@ class PageWriter {
   const uint32_t page_size_;
   const uint32_t capacity_;  // pages of a buffer
   WriteBehind behind_;
-  PageId gathered_first_ = kNoPage;
-  uint32_t gathered_ = 0;  // pages in behind_.buffer(), to go to gathered_first_ and on
-  PageRun run_;            // placed, not yet handed out; begins behind the gathered pages
+  std::vector<PageRun> gathered_runs_;  // where what is in behind_.buffer() is to go
+  uint32_t gathered_ = 0;               // pages of them
+  PageRun run_;                         // placed, not yet handed out
   std::vector<PageRun> placed_;
   uint64_t pages_written_ = 0;
 };

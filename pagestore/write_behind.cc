@@ -24,14 +24,15 @@ char* WriteBehind::buffer() {
   return buffer.data();
 }
 
-absl::Status WriteBehind::Write(PageId first, size_t bytes) {
+absl::Status WriteBehind::Write(absl::Span<const PageRun> runs) {
+  Job job(runs.begin(), runs.end());
   if (!thread_.joinable()) {
     absl::StatusOr<std::thread> thread = StartThread("page writer", [this] { Run(); });
-    if (!thread.ok()) return WriteHere({first, bytes});
+    if (!thread.ok()) return WriteHere(job);
     thread_ = *std::move(thread);
   }
   MutexLock lock(&mutex_);
-  jobs_[filling_] = {first, bytes};
+  jobs_[filling_] = std::move(job);
   filling_ = (filling_ + 1) % kBuffers;
   ++jobs_left_;
   work_.Signal();
@@ -42,10 +43,12 @@ absl::Status WriteBehind::Write(PageId first, size_t bytes) {
 // Without a thread nothing else is under way, and the same buffer can be filled again.
 absl::Status WriteBehind::WriteHere(const Job& job) {
   MutexLock lock(&mutex_);
-  if (error_.ok()) {
-    error_ = file_->WriteRun(job.first, std::string_view(buffers_[filling_].data(), job.bytes));
-  }
+  if (error_.ok()) error_ = WriteBuffer(job, buffers_[filling_]);
   return error_;
+}
+
+absl::Status WriteBehind::WriteBuffer(const Job& job, const AlignedBuffer& buffer) {
+  return file_->WriteRuns(job, std::string_view(buffer.data(), buffer.size()));
 }
 
 absl::Status WriteBehind::Finish() {
@@ -63,13 +66,11 @@ void WriteBehind::Run() {
       MutexLock lock(&mutex_);
       while (jobs_left_ == 0 && !is_stopping_) work_.Wait(&mutex_);
       if (jobs_left_ == 0) return;
-      job = jobs_[at];
+      job = std::move(jobs_[at]);
       is_wanted = error_.ok();
     }
     absl::Status status;
-    if (is_wanted) {
-      status = file_->WriteRun(job.first, std::string_view(buffers_[at].data(), job.bytes));
-    }
+    if (is_wanted) status = WriteBuffer(job, buffers_[at]);
     at = (at + 1) % kBuffers;
     MutexLock lock(&mutex_);
     if (error_.ok()) error_ = std::move(status);

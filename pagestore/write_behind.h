@@ -1,10 +1,10 @@
-// WriteBehind: writes runs of pages on a thread of its own, so that who makes them can go on with
-// the next ones. A disk takes as long for a large write as a merge takes to make it: side by side
-// they take half.
+// WriteBehind: writes buffers of pages on a thread of its own, so that who makes them can go on
+// with the next ones. A disk takes as long for a large write as a merge takes to make it: side by
+// side they take half. The pages of a buffer may belong to many places; they are written together.
 //
-// Runs are written one at a time, in the order they were given; after an error none is written any
-// more. Nothing is synced. The thread is started with the first run; as long as there can be none,
-// runs are written by the caller.
+// Buffers are written one at a time, in the order they were given; after an error none is written
+// any more. Nothing is synced. The thread is started with the first buffer; as long as there can be
+// none, buffers are written by the caller.
 //
 // For one thread that fills buffers.
 
@@ -15,9 +15,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <thread>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/types/span.h"
 #include "pagestore/page_file.h"
 #include "pagestore/page_format.h"
 #include "storage/aligned_buffer.h"
@@ -36,21 +38,19 @@ class WriteBehind {
 
   // To be filled up to the next Write.
   char* buffer();
-  // Writes the first `bytes` of buffer() to page `first` and on, some time before the next Finish;
-  // then buffer() is another one. The error of an earlier write.
-  absl::Status Write(PageId first, size_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Writes what buffer() begins with, the pages of all `runs` one behind the other, some time
+  // before the next Finish; then buffer() is another one. The error of an earlier write.
+  absl::Status Write(absl::Span<const PageRun> runs) ABSL_LOCKS_EXCLUDED(mutex_);
   // Waits until all is written. The first error there was.
   absl::Status Finish() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   // One is being filled, one written, and one evens out their speeds.
   static constexpr size_t kBuffers = 3;
-  struct Job {
-    PageId first = kNoPage;
-    size_t bytes = 0;
-  };
+  using Job = std::vector<PageRun>;
 
   absl::Status WriteHere(const Job& job) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status WriteBuffer(const Job& job, const AlignedBuffer& buffer);
   void Run() ABSL_LOCKS_EXCLUDED(mutex_);
 
   PageFile* const file_;

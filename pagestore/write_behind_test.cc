@@ -30,7 +30,7 @@ class WriteBehindTest : public testing::Test {
   }
   static absl::Status WriteFilled(WriteBehind* behind, PageId first, char byte, size_t bytes) {
     std::memset(behind->buffer(), byte, bytes);
-    return behind->Write(first, bytes);
+    return behind->Write({{first, static_cast<uint32_t>(bytes / kPageSize)}});
   }
   std::string Read(PageRun run) {
     AlignedBuffer buffer(size_t{run.count} * kPageSize);
@@ -44,7 +44,7 @@ class WriteBehindTest : public testing::Test {
 
 TEST_F(WriteBehindTest, WritesEachRunToItsPlace) {
   WriteBehind behind(&file_, kBufferBytes);
-  // More runs than buffers.
+  // More than there are buffers.
   for (int i = 0; i < 20; ++i) {
     const size_t pages = static_cast<size_t>(i % 4) + 1;
     ASSERT_EQ(WriteFilled(&behind, 4 * i, static_cast<char>('a' + i), pages * kPageSize),
@@ -55,6 +55,18 @@ TEST_F(WriteBehindTest, WritesEachRunToItsPlace) {
     const uint32_t pages = i % 4 + 1;
     EXPECT_EQ(Read({4 * i, pages}), std::string(pages * kPageSize, static_cast<char>('a' + i)));
   }
+}
+
+TEST_F(WriteBehindTest, WritesTheRunsOfABufferToTheirPlaces) {
+  WriteBehind behind(&file_, kBufferBytes);
+  for (uint32_t page = 0; page < 4; ++page) {
+    std::memset(behind.buffer() + page * kPageSize, static_cast<char>('a' + page), kPageSize);
+  }
+  ASSERT_EQ(behind.Write({{9, 1}, {2, 2}, {5, 1}}), absl::OkStatus());
+  ASSERT_EQ(behind.Finish(), absl::OkStatus());
+  EXPECT_EQ(Read({9, 1}), std::string(kPageSize, 'a'));
+  EXPECT_EQ(Read({2, 2}), std::string(kPageSize, 'b') + std::string(kPageSize, 'c'));
+  EXPECT_EQ(Read({5, 1}), std::string(kPageSize, 'd'));
 }
 
 TEST_F(WriteBehindTest, FinishWithoutWritesIsOk) {

@@ -78,6 +78,24 @@ TEST_P(EnvTest, WhatIsWrittenIsRead) {
   EXPECT_EQ(Contents(*Open("f", kReadOnly)), "Jello world");
 }
 
+TEST_P(EnvTest, ManyPiecesAreWrittenAsEachWouldBe) {
+  const std::unique_ptr<File> file = Open("f");
+  ASSERT_TRUE(file->WriteAt(0, "0123456789").ok());
+  EXPECT_TRUE(file->MultiWrite({}).ok());
+  EXPECT_TRUE(file->MultiWrite({{8, "ij"}}).ok());
+  EXPECT_TRUE(file->MultiWrite({{12, "mn"}, {3, "def"}, {7, ""}, {0, "a"}}).ok());
+  EXPECT_EQ(Contents(*file), std::string("a12def67ij\0\0mn", 14));
+}
+
+TEST_P(EnvTest, ManyPiecesHaveTheErrorOfOne) {
+  Open("f");
+  const std::unique_ptr<File> file = Open("f", kReadOnly);
+  const absl::Status one = file->WriteAt(0, "abc");
+  EXPECT_FALSE(one.ok());
+  EXPECT_EQ(file->MultiWrite({{0, "abc"}, {3, "def"}}).code(), one.code());
+  EXPECT_EQ(Contents(*file), "");
+}
+
 TEST_P(EnvTest, ReadsEndAtTheEndOfTheFile) {
   const std::unique_ptr<File> file = Open("f");
   ASSERT_TRUE(file->WriteAt(0, "abcdef").ok());

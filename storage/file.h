@@ -16,11 +16,18 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 
 namespace emdb {
 
 // Buffers, offsets and lengths of files opened with OpenOptions::direct are multiples of this.
 inline constexpr size_t kDirectAlignment = 4096;
+
+// One of the pieces that File::MultiWrite writes.
+struct WriteRequest {
+  uint64_t offset = 0;
+  std::string_view data;
+};
 
 // An open file. Positional reads and writes are safe from many threads at once; Close is called
 // once, last.
@@ -37,6 +44,17 @@ class File {
   // Writes all of `data` at `offset`, making the file longer if needed. On an error any part may be
   // written.
   virtual absl::Status WriteAt(uint64_t offset, std::string_view data) = 0;
+
+  // Writes all of them, which do not overlap, as WriteAt does each: in any order, and side by side
+  // where the system can, which takes a fraction of the time. On an error any part of any of them
+  // may be written; on return none is being written any more.
+  virtual absl::Status MultiWrite(absl::Span<const WriteRequest> requests) {
+    for (const WriteRequest& request : requests) {
+      absl::Status status = WriteAt(request.offset, request.data);
+      if (!status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
 
   // Durable on return: all written bytes and what is needed to read them back (fdatasync). After an
   // error the kernel may have dropped the dirty pages: the caller must not call it again and

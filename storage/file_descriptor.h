@@ -3,6 +3,7 @@
 #ifndef EMDB_STORAGE_FILE_DESCRIPTOR_H_
 #define EMDB_STORAGE_FILE_DESCRIPTOR_H_
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <utility>
@@ -30,6 +31,14 @@ class FileDescriptor {
  private:
   int fd_ = -1;
 };
+
+// The same file under a number behind those of the standard streams, which open(2) hands out where
+// the process has closed them: whoever still prints would print into the file. Not valid, with
+// errno, if there is none.
+inline FileDescriptor AwayFromStandardStreams(FileDescriptor fd) {
+  if (fd.get() > STDERR_FILENO || !fd.valid()) return fd;
+  return FileDescriptor(::fcntl(fd.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+}
 
 }  // namespace emdb
 

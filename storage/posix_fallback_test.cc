@@ -14,12 +14,15 @@
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
+#include "storage/aligned_buffer.h"
 #include "storage/env.h"
 #include "storage/epoch.h"
 #include "storage/posix_env.h"
@@ -99,6 +102,42 @@ TEST(PosixFallbackTest, ARingWithoutFallocateHasItsSpaceToo) {
     (*ring)->data()[0] = 'r';
     return (*ring)->data()[1 << 16] == 'r' ? 0 : 2;
   });
+}
+
+// What MultiWrite does without a queue for it; with direct I/O, as the page store uses it.
+int WriteManyPieces(const std::string& path) {
+  OpenOptions direct = kCreate;
+  direct.direct = true;
+  absl::StatusOr<std::unique_ptr<File>> file = PosixEnv()->OpenFile(path, direct);
+  if (!file.ok()) file = PosixEnv()->OpenFile(path, kCreate);
+  constexpr size_t kPieces = 300;
+  const AlignedBuffer pieces(kPieces * kDirectAlignment);
+  std::vector<WriteRequest> requests;
+  for (size_t i = 0; i < kPieces; ++i) {
+    char* const piece = pieces.data() + i * kDirectAlignment;
+    std::memset(piece, static_cast<int>('a' + i % 26), kDirectAlignment);
+    requests.push_back({i * kDirectAlignment, std::string_view(piece, kDirectAlignment)});
+  }
+  for (int round = 0; round < 2; ++round) {
+    if (!(*file)->Truncate(0).ok()) return 1;
+    if (!(*file)->MultiWrite(requests).ok()) return 2;
+    const AlignedBuffer found(pieces.size());
+    if (!ReadFully(**file, 0, found.size(), found.data()).ok()) return 3;
+    if (std::memcmp(found.data(), pieces.data(), found.size()) != 0) return 4;
+  }
+  return 0;
+}
+
+TEST(PosixFallbackTest, ManyPiecesAreWrittenWithoutAQueue) {
+  const TempDirectory directory;
+  ExpectWorksWithout(SYS_io_uring_setup, ENOSYS,
+                     [&] { return WriteManyPieces(directory.Path("f")); });
+}
+
+TEST(PosixFallbackTest, ManyPiecesAreWrittenIfTheQueueTakesNone) {
+  const TempDirectory directory;
+  ExpectWorksWithout(SYS_io_uring_enter, EPERM,
+                     [&] { return WriteManyPieces(directory.Path("f")); });
 }
 
 TEST(PosixFallbackTest, EpochsWithoutMembarrierAreSafe) {

@@ -92,11 +92,6 @@ absl::Status ReserveSpace(int fd, const std::string& path, uint64_t offset, uint
 
 }  // namespace
 
-FileDescriptor AwayFromStandardStreams(FileDescriptor fd) {
-  if (fd.get() > STDERR_FILENO || !fd.valid()) return fd;
-  return FileDescriptor(::fcntl(fd.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
-}
-
 absl::StatusOr<FileDescriptor> OpenDescriptor(const std::string& path, int flags) {
   FileDescriptor fd = AwayFromStandardStreams(FileDescriptor(
       RetryOnInterrupt([&] { return ::open(path.c_str(), flags | O_CLOEXEC, kNewFileMode); })));
@@ -139,6 +134,29 @@ absl::StatusOr<size_t> PosixFile::ReadAt(uint64_t offset, size_t size, char* buf
 absl::Status PosixFile::WriteAt(uint64_t offset, std::string_view data) {
   const int error = WriteFully(fd_.get(), offset, data);
   return error == 0 ? absl::OkStatus() : IoError(error, "write", path());
+}
+
+void PosixFile::WriteSideBySide(absl::Span<const WriteRequest> requests,
+                                absl::Span<int64_t> results) {
+  MutexLock lock(&queue_mutex_);
+  if (!has_queue_) return;
+  if (queue_ == nullptr) queue_ = IoQueue::Create();
+  has_queue_ = queue_ != nullptr;
+  if (has_queue_ && !queue_->Write(fd_.get(), requests, results)) queue_.reset();
+}
+
+absl::Status PosixFile::MultiWrite(absl::Span<const WriteRequest> requests) {
+  std::vector<int64_t> results(requests.size(), 0);
+  if (requests.size() > 1) WriteSideBySide(requests, absl::MakeSpan(results));
+  for (size_t i = 0; i < requests.size(); ++i) {
+    const WriteRequest& request = requests[i];
+    // What a signal or want of memory has stopped is written as what was not tried.
+    const bool is_error = results[i] < 0 && results[i] != -EINTR && results[i] != -EAGAIN;
+    if (is_error) return IoError(static_cast<int>(-results[i]), "write", path());
+    const uint64_t done = results[i] < 0 ? 0 : static_cast<uint64_t>(results[i]);
+    EMDB_RETURN_IF_ERROR(WriteAt(request.offset + done, request.data.substr(done)));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status PosixFile::SyncData() {

@@ -8,16 +8,14 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "storage/env.h"
 #include "storage/file.h"
 #include "storage/file_descriptor.h"
+#include "storage/io_queue.h"
+#include "storage/mutex.h"
 
 namespace emdb {
-
-// The same file under a number behind those of the standard streams, which open(2) hands out where
-// the process has closed them: whoever still prints would print into the file. Not valid, with
-// errno, if there is none.
-FileDescriptor AwayFromStandardStreams(FileDescriptor fd);
 
 // open(2) with O_CLOEXEC, again after EINTR, away from the standard streams. The status names
 // `path`.
@@ -30,6 +28,7 @@ class PosixFile final : public File {
 
   absl::StatusOr<size_t> ReadAt(uint64_t offset, size_t size, char* buffer) const override;
   absl::Status WriteAt(uint64_t offset, std::string_view data) override;
+  absl::Status MultiWrite(absl::Span<const WriteRequest> requests) override;
   absl::Status SyncData() override;
   absl::StatusOr<uint64_t> Size() const override;
   absl::Status Truncate(uint64_t size) override;
@@ -40,8 +39,15 @@ class PosixFile final : public File {
   PosixFile(std::string path, FileDescriptor fd, bool direct)
       : File(std::move(path)), fd_(std::move(fd)), direct_(direct) {}
 
+  // Writes what the kernel takes side by side; the results are those of IoQueue::Write.
+  void WriteSideBySide(absl::Span<const WriteRequest> requests, absl::Span<int64_t> results)
+      ABSL_LOCKS_EXCLUDED(queue_mutex_);
+
   FileDescriptor fd_;
   const bool direct_;
+  Mutex queue_mutex_;
+  bool has_queue_ ABSL_GUARDED_BY(queue_mutex_) = true;           // as far as is known
+  std::unique_ptr<IoQueue> queue_ ABSL_GUARDED_BY(queue_mutex_);  // made when it is first of use
 };
 
 class PosixDirectory final : public Directory {

@@ -17,7 +17,7 @@ namespace emdb {
 
 // Starts a thread that runs `run`, to be joined by the caller. ResourceExhausted if there can be no
 // other one now: `run` is not called then, and a later call may succeed. `purpose` names the thread
-// in that message.
+// in that message, and to the system: "emdb " in front, cut to 15 bytes (top -H, perf, debuggers).
 absl::StatusOr<std::thread> StartThread(std::string_view purpose, std::function<void()> run);
 
 }  // namespace emdb

@@ -1,6 +1,7 @@
 #include "storage/thread.h"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
 
 #include <string>
 #include <thread>
@@ -17,6 +18,16 @@ TEST(StartThreadTest, TheThreadRuns) {
   ASSERT_TRUE(thread.ok()) << thread.status();
   thread->join();
   EXPECT_TRUE(has_run);
+}
+
+TEST(StartThreadTest, TheSystemKnowsItsName) {
+  std::string name(16, '\0');
+  absl::StatusOr<std::thread> thread = StartThread("log flusher", [&name] {
+    EXPECT_EQ(pthread_getname_np(pthread_self(), name.data(), name.size()), 0);
+  });
+  ASSERT_TRUE(thread.ok()) << thread.status();
+  thread->join();
+  EXPECT_STREQ(name.c_str(), "emdb log flushe");
 }
 
 TEST(StartThreadTest, OneThatCannotBeStartedIsResourceExhaustedAndSaysWhichAndWhy) {
