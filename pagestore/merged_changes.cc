@@ -8,7 +8,7 @@ MergedChanges::MergedChanges(const Tree& tree, absl::Span<const SliceRef> slices
                              ChangeSource* newest, const NodeBounds& bounds, FreeSpace* free_space)
     : file_(tree.file), newest_(newest), bounds_(bounds), free_space_(free_space) {
   for (const SliceRef& slice : slices) {
-    cursors_.emplace_back(SliceTree(tree, slice));
+    cursors_.emplace_back(SliceTree(tree, slice), TreeCursor::Plan::kReadAll);
     cursors_.back().SeekToFirst();
     CheckCursor(cursors_.back());
   }

@@ -31,6 +31,8 @@ class ReadAhead {
   uint32_t max_pages() const { return max_pages_; }
   // The next Read does not go on where the last one was: it reads one page.
   void Restart() { window_ = 1; }
+  // All that stands behind the next page is wanted, too: the next Read reads as much as it can.
+  void ExpectAll() { window_ = max_pages_; }
 
  private:
   // The pages to read: refs[0] and its neighbours in the file, upwards or downwards.

@@ -88,6 +88,26 @@ TEST_F(ReadAheadTest, APageThatCannotBeReadDoesNotTakeThoseInFrontOfItAlong) {
   ExpectAllButTheBadPage(refs_);
 }
 
+TEST_F(ReadAheadTest, ReadsMoreAtOnceTheMoreIsWanted) {
+  ReadAhead read_ahead(file_.get(), kMaxPages);
+  const auto good = absl::MakeConstSpan(refs_).subspan(kBad + 1 - kFirst);
+  std::vector<uint64_t> pages_read;
+  const auto read = [&](size_t i) {
+    const uint64_t before = file_->counters().bytes_read;
+    ASSERT_TRUE(read_ahead.Read(good.subspan(i), 0).ok());
+    const uint64_t bytes = file_->counters().bytes_read - before;
+    if (bytes > 0) pages_read.push_back(bytes / kPageSize);
+  };
+  for (size_t i = 0; i < good.size(); ++i) read(i);
+  EXPECT_EQ(pages_read, std::vector<uint64_t>({1, 2, 4, 8, 4}));
+  pages_read.clear();
+  read_ahead.Restart();
+  read(0);
+  read_ahead.ExpectAll();
+  read(1);
+  EXPECT_EQ(pages_read, std::vector<uint64_t>({1, kMaxPages}));
+}
+
 TEST_F(ReadAheadTest, NorDownwards) { ExpectAllButTheBadPage({refs_.rbegin(), refs_.rend()}); }
 
 }  // namespace

@@ -15,8 +15,9 @@ constexpr uint32_t kShortScanLeaves = 2;
 
 }  // namespace
 
-TreeCursor::TreeCursor(const Tree& tree)
+TreeCursor::TreeCursor(const Tree& tree, Plan plan)
     : tree_(tree),
+      plan_(plan),
       path_(tree.height),
       read_ahead_(tree.file, kReadAheadBytes / tree.file->page_size()) {}
 
@@ -25,7 +26,7 @@ void TreeCursor::Reset() {
   leaf_ = nullptr;
   pin_.Reset();
   missed_leaves_ = 0;
-  read_ahead_.Restart();
+  plan_ == Plan::kReadAll ? read_ahead_.ExpectAll() : read_ahead_.Restart();
   status_ = absl::OkStatus();
 }
 
@@ -38,6 +39,8 @@ void TreeCursor::Fail(const absl::Status& status) {
 
 template <typename Choose>
 absl::Status TreeCursor::Descend(PageRef ref, uint32_t level, Choose choose) {
+  const bool reads_all = plan_ == Plan::kReadAll;
+  if (reads_all) siblings_.assign(1, ref);
   {
     NodeReader reader(tree_, PageCache::Use::kPoint);
     for (; level > 0; --level) {
@@ -46,9 +49,10 @@ absl::Status TreeCursor::Descend(PageRef ref, uint32_t level, Choose choose) {
       const uint32_t slot = choose(node);
       path_[level] = {ref, slot, node.child_count()};
       ref = node.child(slot);
+      if (reads_all && level == 1) CollectSiblings(node, slot, Direction::kForward);
     }
   }
-  return LoadLeaf(ref);
+  return reads_all ? LoadNextLeaf() : LoadLeaf(ref);
 }
 
 absl::Status TreeCursor::LoadLeaf(PageRef ref) {
@@ -141,6 +145,15 @@ void TreeCursor::MoveToLeaf(Direction direction) {
   SetPosition(direction == Direction::kForward ? 0 : leaf_count_ - 1, direction);
 }
 
+void TreeCursor::CollectSiblings(const InnerView& node, uint32_t slot, Direction direction) {
+  const bool forward = direction == Direction::kForward;
+  siblings_.clear();
+  for (uint32_t i = slot; i < node.child_count() && siblings_.size() < read_ahead_.max_pages();
+       i += forward ? 1 : -1) {
+    siblings_.push_back(node.child(i));  // going backward, i passes below 0 and ends the loop
+  }
+}
+
 // Moves the path to the next child of level 1 and leaves that leaf and its followers in siblings_;
 // false at the end of the tree.
 absl::StatusOr<bool> TreeCursor::StepPath(Direction direction) {
@@ -159,11 +172,7 @@ absl::StatusOr<bool> TreeCursor::StepPath(Direction direction) {
     const InnerView node(page);
     const uint32_t slot = path_[level].slot;
     if (level == 1) {
-      siblings_.clear();
-      for (uint32_t i = slot; i < node.child_count() && siblings_.size() < read_ahead_.max_pages();
-           i += forward ? 1 : -1) {
-        siblings_.push_back(node.child(i));  // going backward, i passes below 0 and ends the loop
-      }
+      CollectSiblings(node, slot, direction);
       return true;
     }
     ref = node.child(slot);
@@ -177,13 +186,14 @@ absl::StatusOr<bool> TreeCursor::StepPath(Direction direction) {
 absl::Status TreeCursor::LoadNextLeaf() {
   const PageRef ref = siblings_.front();
   PagePin pin = tree_.cache->Pin(ref.id, PageCache::Use::kSequential);
-  if (pin.data() == nullptr && ++missed_leaves_ <= kShortScanLeaves) {
+  const bool reads_all = plan_ == Plan::kReadAll;
+  if (pin.data() == nullptr && !reads_all && ++missed_leaves_ <= kShortScanLeaves) {
     EMDB_ASSIGN_OR_RETURN(pin, tree_.cache->Load(ref, 0, PageCache::Use::kSequential));
   }
   pin_ = std::move(pin);
   if (pin_.data() != nullptr) return EnterLeaf(ref, pin_.data());
   EMDB_ASSIGN_OR_RETURN(const char* page, read_ahead_.Read(siblings_, 0));
-  if (tree_.cache->HasRoom()) tree_.cache->Insert(ref.id, page, /*evict=*/false);
+  if (!reads_all && tree_.cache->HasRoom()) tree_.cache->Insert(ref.id, page, /*evict=*/false);
   return EnterLeaf(ref, page);
 }
 

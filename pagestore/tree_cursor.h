@@ -29,8 +29,15 @@ namespace emdb {
 
 class TreeCursor : public Cursor {
  public:
+  enum class Plan {
+    kAny,
+    // From SeekToFirst to the end, once: leaves are read in large pieces from the first on, and
+    // left out of the cache.
+    kReadAll,
+  };
+
   // The tree's generation stays pinned while the cursor lives.
-  explicit TreeCursor(const Tree& tree);
+  explicit TreeCursor(const Tree& tree, Plan plan = Plan::kAny);
 
   bool Valid() const override { return valid_; }
   void SeekToFirst() override;
@@ -71,7 +78,11 @@ class TreeCursor : public Cursor {
   void SetPosition(uint32_t slot, Direction direction);
   void Fail(const absl::Status& status);
 
+  // Sets siblings_ to the children of a node of level 1 from `slot` on.
+  void CollectSiblings(const InnerView& node, uint32_t slot, Direction direction);
+
   const Tree tree_;
+  const Plan plan_;
   absl::InlinedVector<PathEntry, 4> path_;  // [level] for levels 1 and up
   PagePin pin_;
   const char* leaf_ = nullptr;  // pin_'s page, or one of read_ahead_

@@ -174,8 +174,13 @@ absl::StatusOr<const char*> TreeWriter::ReadLeaf(absl::Span<const PageRef> refs)
   if (leaf_pin_.data() != nullptr) {
     return CheckLeaf(refs[0].id, leaf_pin_.data());
   }
-  // Where leaves are passed over, reading ahead would read what nobody wants.
-  if (refs[0] != expected_leaf_) read_ahead_.Restart();
+  // Where leaves are passed over, reading ahead would read what nobody wants; a fold's changes
+  // leave few out.
+  if (folding_ != nullptr) {
+    read_ahead_.ExpectAll();
+  } else if (refs[0] != expected_leaf_) {
+    read_ahead_.Restart();
+  }
   expected_leaf_ = refs.size() > 1 ? refs[1] : PageRef();
   EMDB_ASSIGN_OR_RETURN(const char* page, read_ahead_.Read(refs, 0));
   return CheckLeaf(refs[0].id, page);
