@@ -143,6 +143,10 @@ RunDescription Describe(const Plan& plan, const Profile& profile, const std::str
   run.command = command;
   run.profile = profile.name;
   run.machine = DescribeMachine(plan.directory);
+  if (plan.warm_bytes > 0) {
+    run.machine.emplace_back("memory touched before each stage",
+                             absl::StrCat(plan.warm_bytes >> 20, " MiB"));
+  }
   for (const EngineInfo& engine : plan.engines) {
     run.engines.push_back({engine.name, engine.version, engine.setup, engine.durability});
   }
@@ -191,6 +195,7 @@ absl::StatusOr<int> RunProfile(const std::string& command) {
   plan.directory = absl::StrCat(absl::GetFlag(FLAGS_directory), "/emdb-bench-", getpid());
   const double minutes = absl::GetFlag(FLAGS_budget_minutes);
   plan.stage_timeout_seconds = profile.stage_timeout_seconds;
+  plan.warm_bytes = profile.warm_bytes;
   plan.budget_seconds = minutes < 0 ? profile.budget_seconds : minutes * 60;
   std::error_code error;
   std::filesystem::create_directories(plan.directory, error);

@@ -4,6 +4,8 @@ namespace emdb::bench {
 namespace {
 
 constexpr double kMinute = 60;
+// More than an engine uses in the first two seconds.
+constexpr uint64_t kWarmBytes = uint64_t{1} << 30;
 
 Profile Smoke() {
   const Sizing tiny{.scale = 0.01, .phase_seconds = 0.05};
@@ -36,7 +38,8 @@ Profile FirstTable() {
           .entries = {{"first-table", 5, sizing}},
           .engines = {"emdb", "rocksdb", "lmdb"},
           .budget_seconds = 5 * kMinute,
-          .stage_timeout_seconds = 2 * kMinute};
+          .stage_timeout_seconds = 2 * kMinute,
+          .warm_bytes = kWarmBytes};
 }
 
 Profile Commit() {
@@ -45,7 +48,8 @@ Profile Commit() {
           .entries = {{"commit", 5, {.scale = 1, .phase_seconds = 1}}},
           .engines = {},
           .budget_seconds = 5 * kMinute,
-          .stage_timeout_seconds = 2 * kMinute};
+          .stage_timeout_seconds = 2 * kMinute,
+          .warm_bytes = kWarmBytes};
 }
 
 // Not first-table, whose phases redb and db_bench have as well.
@@ -68,7 +72,8 @@ Profile Standard() {
                       {"steady-writes", 1, {.scale = 1, .phase_seconds = 0.025}}},
           .engines = {},
           .budget_seconds = 16 * kMinute,
-          .stage_timeout_seconds = 3 * kMinute};
+          .stage_timeout_seconds = 3 * kMinute,
+          .warm_bytes = kWarmBytes};
 }
 
 Profile Full() {
@@ -93,7 +98,8 @@ Profile Full() {
                       {"steady-writes", 1, normal}},
           .engines = {},
           .budget_seconds = 0,
-          .stage_timeout_seconds = 60 * kMinute};
+          .stage_timeout_seconds = 60 * kMinute,
+          .warm_bytes = kWarmBytes};
 }
 
 }  // namespace

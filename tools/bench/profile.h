@@ -3,6 +3,7 @@
 #ifndef EMDB_TOOLS_BENCH_PROFILE_H_
 #define EMDB_TOOLS_BENCH_PROFILE_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ struct Profile {
   std::vector<std::string> engines;  // none: all
   double budget_seconds = 0;         // see Plan
   double stage_timeout_seconds = 0;  // see Plan
+  uint64_t warm_bytes = 0;           // see Plan
 };
 
 std::vector<Profile> AllProfiles();

@@ -13,6 +13,7 @@
 #include "tools/bench/json.h"
 #include "tools/bench/measurement.h"
 #include "tools/bench/memory_limit.h"
+#include "tools/bench/memory_warmer.h"
 
 namespace emdb::bench {
 namespace {
@@ -137,6 +138,7 @@ absl::StatusOr<ChildResult> Runner::RunStage(const Workload& workload, const Sta
                              .timeout_seconds = plan_->stage_timeout_seconds,
                              .on_progress = show};
   const std::string directory = absl::StrCat(plan_->directory, "/", job.workload, ".", job.engine);
+  WarmMemory(plan_->warm_bytes);
   return RunChild(options, [&](ChildChannel* channel) {
     StageContext context(&engine, directory, channel);
     RunInChild(stage, limit.get(), &context, channel);

@@ -5,6 +5,7 @@
 #ifndef EMDB_TOOLS_BENCH_RUNNER_H_
 #define EMDB_TOOLS_BENCH_RUNNER_H_
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -32,6 +33,8 @@ struct Plan {
   // A stage that takes longer has failed.
   double stage_timeout_seconds = 600;
   int stop_fd = -1;  // the run ends when this becomes readable
+  // Of memory that is touched in front of each stage (memory_warmer.h).
+  uint64_t warm_bytes = 0;
 };
 
 // Called when something is to be shown.
