@@ -89,6 +89,26 @@ TEST_F(DbFaultTest, AFailedSyncPoisonsAndWhatFailedIsNotVisible) {
   EXPECT_EQ(Get("key"), "=old");
 }
 
+// Its sync runs while it is being inserted, and may be over before.
+TEST_F(DbFaultTest, ALongBatchWhoseSyncFailedIsNotVisible) {
+  constexpr int kOperations = 1000;
+  for (const bool fails : {false, true}) {
+    if (fails) Fail(FileOp::kSyncData, /*on_log=*/true, /*count=*/1);
+    WriteBatch batch;
+    const std::string value = fails ? "failed" : "written";
+    for (int i = 0; i < kOperations; ++i) batch.Put("key" + std::to_string(i), value);
+    batch.Put(value, "");
+    EXPECT_EQ(db_->Write(batch, {.sync = true}).ok(), !fails);
+    for (int i = 0; i < kOperations; ++i) EXPECT_EQ(Get("key" + std::to_string(i)), "=written");
+    EXPECT_EQ(Get(value), fails ? "absent" : "=");
+  }
+  EXPECT_EQ(db_->Put("later", "1").code(), absl::StatusCode::kFailedPrecondition);
+  UseDisk(env_->SyncedImage());
+  EXPECT_EQ(Get("key0"), "=written");
+  EXPECT_EQ(Get("key" + std::to_string(kOperations - 1)), "=written");
+  EXPECT_EQ(Get("failed"), "absent");
+}
+
 TEST_F(DbFaultTest, UnsyncedWritesQueuedBehindAFailingSyncAreRefused) {
   ASSERT_TRUE(db_->Put("key0", "old", {.sync = true}).ok());
   Fail(FileOp::kSyncData, /*on_log=*/true, /*count=*/1);

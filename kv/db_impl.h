@@ -113,7 +113,8 @@ class DbImpl {
 
   // Writes.
   absl::Status CheckWritable() const;
-  absl::StatusOr<uint64_t> AppendAndInsert(const Encoded& batch)
+  // With `starts_sync` the log makes a long batch durable while it is being inserted.
+  absl::StatusOr<uint64_t> AppendAndInsert(const Encoded& batch, bool starts_sync)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
   // Appends to the log. Returns the seq, of the last part if it takes several.
   absl::StatusOr<uint64_t> Append(std::string_view batch)

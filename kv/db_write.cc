@@ -14,6 +14,10 @@
 namespace emdb {
 namespace {
 
+// To insert so many operations takes longer than to wake the log's flusher, which syncs them
+// meanwhile: batches of 1,000 take four fifths of the time.
+constexpr uint64_t kLongInsert = 256;
+
 // The batch has been encoded by us: it can be decoded.
 void ForEach(std::string_view encoded, WriteBatch::Visitor visit) {
   const absl::Status status = WriteBatch::ForEach(encoded, visit);
@@ -53,7 +57,7 @@ absl::Status DbImpl::Write(const Encoded& batch, bool sync) {
   bool is_visible = false;
   {
     MutexLock lock(&write_mutex_);
-    EMDB_ASSIGN_OR_RETURN(seq, AppendAndInsert(batch));
+    EMDB_ASSIGN_OR_RETURN(seq, AppendAndInsert(batch, must_be_durable));
     memtable = active_;
     is_visible = queue_.Publish(seq, must_be_durable);
   }
@@ -106,7 +110,7 @@ void DbImpl::WriteAsync(const Encoded& batch, std::function<void(const absl::Sta
   bool is_visible = false;
   {
     MutexLock lock(&write_mutex_);
-    seq = AppendAndInsert(batch);
+    seq = AppendAndInsert(batch, /*starts_sync=*/false);
     if (seq.ok()) {
       write->seq = *seq;
       write->memtable = active_;
@@ -127,9 +131,13 @@ void DbImpl::WriteAsync(const Encoded& batch, std::function<void(const absl::Sta
   });
 }
 
-absl::StatusOr<uint64_t> DbImpl::AppendAndInsert(const Encoded& batch) {
+absl::StatusOr<uint64_t> DbImpl::AppendAndInsert(const Encoded& batch, bool starts_sync) {
   EMDB_RETURN_IF_ERROR(MakeRoom(batch));
   EMDB_ASSIGN_OR_RETURN(const uint64_t seq, Append(batch.bytes));
+  if (starts_sync && batch.operations >= kLongInsert) {
+    // Whoever waits for the seq is told how it went.
+    log_.NotifyDurable(seq, [](const absl::Status&) {});
+  }
   Memtable* const memtable = active_;
   uint64_t puts = 0;
   ForEach(batch.bytes, [&](WriteBatch::Kind kind, std::string_view key, std::string_view value) {
