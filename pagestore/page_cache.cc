@@ -71,6 +71,30 @@ absl::StatusOr<PagePin> PageCache::Load(PageRef ref, uint32_t level, Use use) {
   return Publish(ref.id, *frame);
 }
 
+void PageCache::LoadAhead(absl::Span<const PageRef> refs, uint32_t level) {
+  std::vector<PageRef> missing;
+  std::vector<PageId> ids;
+  std::vector<char*> buffers;
+  for (const PageRef& ref : refs) {
+    if (PageTable::IsFrame(table_.Get(ref.id))) continue;
+    const std::optional<uint32_t> frame = TakeFrame(/*evict=*/true);
+    if (!frame) break;
+    missing.push_back(ref);
+    ids.push_back(ref.id);
+    buffers.push_back(arena_.frame(*frame));
+  }
+  misses_.fetch_add(ids.size(), std::memory_order_relaxed);
+  const absl::Status read = file_->ReadPages(ids, buffers);
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const uint32_t frame = arena_.IndexOf(buffers[i]);
+    if (read.ok() && file_->CheckNodePage(missing[i], level, buffers[i]).ok()) {
+      Publish(ids[i], frame);
+    } else {
+      ReturnFrame(frame);
+    }
+  }
+}
+
 PagePin PageCache::Publish(PageId id, uint32_t frame) {
   PagePin pin;
   {

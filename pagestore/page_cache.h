@@ -84,6 +84,10 @@ class PageCache {
   // Pins the page, reading it from the file if need be. I/O and DataLoss errors.
   absl::StatusOr<PagePin> Load(PageRef ref, uint32_t level, Use use);
 
+  // Reads those of the pages that are not in memory, different ones, side by side, and keeps them.
+  // What cannot be read, or is not what it should be, Load will say.
+  void LoadAhead(absl::Span<const PageRef> refs, uint32_t level);
+
   // Keeps a copy of a node that was read or written elsewhere. Without `evict` only if there is
   // room.
   void Insert(PageId id, const char* page, bool evict);

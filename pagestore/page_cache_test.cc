@@ -1,7 +1,9 @@
 #include "pagestore/page_cache.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <random>
 #include <string>
@@ -74,6 +76,47 @@ TEST_F(PageCacheTest, APageIsReadOnceAndFoundAfterwards) {
   const EpochGuard guard(&epoch_);
   EXPECT_NE(cache_->Find(5, PageCache::Use::kPoint), nullptr);
   EXPECT_EQ(cache_->Find(6, PageCache::Use::kPoint), nullptr);
+}
+
+TEST_F(PageCacheTest, PagesThatAreLoadedAheadAreInMemory) {
+  Load(6);
+  std::vector<PageRef> wanted(refs_.begin(), refs_.begin() + 10);
+  std::reverse(wanted.begin(), wanted.end());
+  const uint64_t misses = cache_->stats().misses;
+  cache_->LoadAhead(wanted, 0);
+  EXPECT_EQ(cache_->stats().misses, misses + 9);
+  for (PageId id = kFirst; id < kFirst + 10; ++id) {
+    EXPECT_TRUE(IsInMemory(id)) << id;
+    EXPECT_EQ(KeyOf(Load(id)), std::to_string(id));
+  }
+  EXPECT_EQ(cache_->stats().misses, misses + 9);
+  // More than there are frames: as many as go.
+  cache_->LoadAhead(refs_, 0);
+  EXPECT_LE(cache_->stats().used_bytes, cache_->stats().capacity_bytes);
+  for (PageId id = kFirst; id < kFirst + 100; ++id) ASSERT_EQ(KeyOf(Load(id)), std::to_string(id));
+}
+
+TEST_F(PageCacheTest, WhatCannotBeLoadedAheadIsLeftToLoad) {
+  AlignedBuffer page(kPageSize);
+  std::memset(page.data(), 'x', kPageSize);
+  ASSERT_TRUE(file_->WriteRun(7, {page.data(), kPageSize}).ok());
+  const std::vector<PageRef> wanted = {refs_[4], refs_[5], refs_[6]};
+  ASSERT_EQ(wanted[1].id, 7u);
+  cache_->LoadAhead(wanted, 0);
+  EXPECT_TRUE(IsInMemory(6));
+  EXPECT_FALSE(IsInMemory(7));
+  EXPECT_TRUE(IsInMemory(8));
+  EXPECT_EQ(cache_->Load(refs_[5], 0, PageCache::Use::kPoint).status().code(),
+            absl::StatusCode::kDataLoss);
+  // Reads fail: none is there, and each says so itself.
+  FaultRule rule;
+  rule.matches = [](FileOp op, std::string_view) { return op == FileOp::kRead; };
+  rule.count = 1;
+  env_.AddRule(std::move(rule));
+  cache_->LoadAhead({refs_[20], refs_[21]}, 0);
+  EXPECT_FALSE(IsInMemory(refs_[20].id));
+  EXPECT_FALSE(IsInMemory(refs_[21].id));
+  EXPECT_EQ(KeyOf(Load(refs_[20].id)), std::to_string(refs_[20].id));
 }
 
 TEST_F(PageCacheTest, MorePagesThanFramesPassThrough) {

@@ -38,6 +38,18 @@ absl::Status PageFile::ReadNode(PageRef ref, uint32_t level, char* buffer) const
   return CheckNodePage(ref, level, buffer);
 }
 
+absl::Status PageFile::ReadPages(absl::Span<const PageId> ids,
+                                 absl::Span<char* const> buffers) const {
+  std::vector<ReadRequest> requests;
+  requests.reserve(ids.size());
+  for (size_t i = 0; i < ids.size(); ++i) {
+    requests.push_back({OffsetOf(ids[i]), page_size_, buffers[i]});
+  }
+  EMDB_RETURN_IF_ERROR(file_->MultiRead(requests));
+  counters_.bytes_read.fetch_add(ids.size() * page_size_, std::memory_order_relaxed);
+  return absl::OkStatus();
+}
+
 absl::Status PageFile::CheckPage(PageRef ref, const char* page) const {
   const uint32_t crc = ComputePageCrc(crc_seed_, page, page_size_);
   if (crc == ref.crc && PageCrcField(page) == crc && PageIdField(page) == ref.id &&

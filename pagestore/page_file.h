@@ -53,6 +53,10 @@ class PageFile {
   // ReadPage of a node of `level`, and CheckNode: on OK the page is safe to view.
   absl::Status ReadNode(PageRef ref, uint32_t level, char* buffer) const;
 
+  // ReadRun of many single pages, side by side: unchecked bytes. The error of one, without saying
+  // which.
+  absl::Status ReadPages(absl::Span<const PageId> ids, absl::Span<char* const> buffers) const;
+
   // OK if `page` is the page that `ref` stands for.
   absl::Status CheckPage(PageRef ref, const char* page) const;
   // CheckPage and CheckNode.

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #include "pagestore/node.h"
 #include "pagestore/node_reader.h"
@@ -130,6 +131,7 @@ class Batch {
     uint32_t slot = 0;           // in the leaf, the candidate
     bool may_be_there = false;
     bool alone = false;
+    bool wants_leaf = false;  // `ref`, which may not be in memory
   };
 
   // Finds the page of each lookup's reference in memory.
@@ -137,6 +139,8 @@ class Batch {
   void SearchInner();
   void SearchLeaves();
   void CopyFound();
+  // Reads the leaves that are wanted and not in memory, all at once.
+  void LoadLeaves();
 
   const Tree& tree_;
   std::array<Lookup, kMaxKeys> lookups_;
@@ -149,6 +153,7 @@ void Batch::Translate(uint32_t level) {
     lookup.page = tree_.cache->Find(lookup.ref.id, PageCache::Use::kPoint);
     if (lookup.page == nullptr) {
       lookup.alone = true;
+      lookup.wants_leaf = level == 0;
       continue;
     }
     PrefetchNode(lookup.page);
@@ -162,12 +167,11 @@ void Batch::Translate(uint32_t level) {
 void Batch::SearchInner() {
   for (Lookup& lookup : absl::MakeSpan(lookups_.data(), size_)) {
     if (lookup.alone) continue;
-    if (PageKindField(lookup.page) == PageKind::kBuffered) {
-      lookup.alone = true;
-      continue;
-    }
     const InnerView node(lookup.page);
     lookup.ref = node.child(node.ChildFor(lookup.key));
+    // Its slices are asked first; most keys are in the leaf all the same.
+    const bool has_slices = PageKindField(lookup.page) == PageKind::kBuffered;
+    lookup.alone = lookup.wants_leaf = has_slices;
     tree_.cache->PrefetchEntry(lookup.ref.id);
   }
 }
@@ -197,6 +201,17 @@ void Batch::CopyFound() {
   }
 }
 
+void Batch::LoadLeaves() {
+  std::vector<PageRef> leaves;
+  for (const Lookup& lookup : absl::MakeSpan(lookups_.data(), size_)) {
+    if (lookup.wants_leaf) leaves.push_back(lookup.ref);
+  }
+  const auto by_id = [](const PageRef& a, const PageRef& b) { return a.id < b.id; };
+  std::sort(leaves.begin(), leaves.end(), by_id);
+  leaves.erase(std::unique(leaves.begin(), leaves.end()), leaves.end());
+  if (leaves.size() > 1) tree_.cache->LoadAhead(leaves, 0);
+}
+
 void Batch::Run() {
   for (Lookup& lookup : absl::MakeSpan(lookups_.data(), size_)) lookup.ref = tree_.root;
   {
@@ -210,6 +225,7 @@ void Batch::Run() {
     CopyFound();
   }
   // What needs the disk goes through it without a guard.
+  LoadLeaves();
   for (Lookup& lookup : absl::MakeSpan(lookups_.data(), size_)) {
     if (lookup.alone) *lookup.status = GetFromTree(tree_, lookup.key, lookup.value);
   }

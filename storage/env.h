@@ -67,9 +67,6 @@ std::string DirectoryOf(std::string_view path);
 // The part of `path` behind the last '/'.
 std::string_view FileNameOf(std::string_view path);
 
-// Reads exactly `size` bytes; DataLoss naming what was there if the file ends before.
-absl::Status ReadFully(const File& file, uint64_t offset, size_t size, char* buffer);
-
 }  // namespace emdb
 
 #endif  // EMDB_STORAGE_ENV_H_

@@ -87,6 +87,25 @@ TEST_P(EnvTest, ManyPiecesAreWrittenAsEachWouldBe) {
   EXPECT_EQ(Contents(*file), std::string("a12def67ij\0\0mn", 14));
 }
 
+TEST_P(EnvTest, ManyPiecesAreReadAsEachWouldBe) {
+  const std::unique_ptr<File> file = Open("f");
+  ASSERT_TRUE(file->WriteAt(0, "0123456789").ok());
+  EXPECT_TRUE(file->MultiRead({}).ok());
+  std::string a(3, '?');
+  std::string b(4, '?');
+  std::string all(10, '?');
+  EXPECT_TRUE(file->MultiRead({{7, a.size(), a.data()}}).ok());
+  EXPECT_EQ(a, "789");
+  const ReadRequest requests[] = {
+      {5, b.size(), b.data()}, {0, all.size(), all.data()}, {1, a.size(), a.data()}};
+  EXPECT_TRUE(file->MultiRead(requests).ok());
+  EXPECT_EQ(a + b + all, "12356780123456789");
+  const ReadRequest behind_the_end[] = {{0, a.size(), a.data()}, {8, b.size(), b.data()}};
+  const absl::Status cut = file->MultiRead(behind_the_end);
+  EXPECT_EQ(cut, ReadFully(*file, 8, b.size(), b.data()));
+  EXPECT_EQ(cut.code(), absl::StatusCode::kDataLoss);
+}
+
 TEST_P(EnvTest, ManyPiecesHaveTheErrorOfOne) {
   Open("f");
   const std::unique_ptr<File> file = Open("f", kReadOnly);

@@ -23,7 +23,12 @@ namespace emdb {
 // Buffers, offsets and lengths of files opened with OpenOptions::direct are multiples of this.
 inline constexpr size_t kDirectAlignment = 4096;
 
-// One of the pieces that File::MultiWrite writes.
+// One of the pieces that File::MultiRead reads, and of those that File::MultiWrite writes.
+struct ReadRequest {
+  uint64_t offset = 0;
+  size_t size = 0;
+  char* buffer = nullptr;
+};
 struct WriteRequest {
   uint64_t offset = 0;
   std::string_view data;
@@ -45,16 +50,14 @@ class File {
   // written.
   virtual absl::Status WriteAt(uint64_t offset, std::string_view data) = 0;
 
+  // Reads all of each, as ReadFully does: in any order, and side by side where the system can,
+  // which takes a fraction of the time. On return none is being read any more.
+  virtual absl::Status MultiRead(absl::Span<const ReadRequest> requests) const;
+
   // Writes all of them, which do not overlap, as WriteAt does each: in any order, and side by side
-  // where the system can, which takes a fraction of the time. On an error any part of any of them
-  // may be written; on return none is being written any more.
-  virtual absl::Status MultiWrite(absl::Span<const WriteRequest> requests) {
-    for (const WriteRequest& request : requests) {
-      absl::Status status = WriteAt(request.offset, request.data);
-      if (!status.ok()) return status;
-    }
-    return absl::OkStatus();
-  }
+  // where the system can. On an error any part of any of them may be written; on return none is
+  // being written any more.
+  virtual absl::Status MultiWrite(absl::Span<const WriteRequest> requests);
 
   // Durable on return: all written bytes and what is needed to read them back (fdatasync). After an
   // error the kernel may have dropped the dirty pages: the caller must not call it again and
@@ -82,6 +85,9 @@ class File {
  private:
   const std::string path_;
 };
+
+// Reads exactly `size` bytes; DataLoss naming what was there if the file ends before.
+absl::Status ReadFully(const File& file, uint64_t offset, size_t size, char* buffer);
 
 // An open directory.
 class Directory {

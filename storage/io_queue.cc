@@ -15,7 +15,10 @@ namespace emdb {
 namespace {
 
 // Of one request: the length of a submission has 32 bits. The rest is the caller's.
-constexpr size_t kMaxBytes = size_t{1} << 30;
+unsigned LengthOf(size_t size) {
+  constexpr size_t kMaxBytes = size_t{1} << 30;
+  return static_cast<unsigned>(std::min(size, kMaxBytes));
+}
 
 }  // namespace
 
@@ -36,30 +39,46 @@ std::unique_ptr<IoQueue> IoQueue::Create() {
   return is_valid ? std::unique_ptr<IoQueue>(new IoQueue(std::move(ring))) : nullptr;
 }
 
+bool IoQueue::Read(int fd, absl::Span<const ReadRequest> requests, absl::Span<int64_t> results) {
+  return Run(
+      [fd, requests](size_t i, io_uring_sqe* entry) {
+        const ReadRequest& request = requests[i];
+        io_uring_prep_read(entry, fd, request.buffer, LengthOf(request.size), request.offset);
+      },
+      results);
+}
+
 bool IoQueue::Write(int fd, absl::Span<const WriteRequest> requests, absl::Span<int64_t> results) {
-  for (size_t at = 0; at < requests.size(); at += kDepth) {
-    if (!WriteSome(fd, requests.subspan(at, kDepth), results.subspan(at, kDepth))) return false;
+  return Run(
+      [fd, requests](size_t i, io_uring_sqe* entry) {
+        const WriteRequest& request = requests[i];
+        io_uring_prep_write(entry, fd, request.data.data(), LengthOf(request.data.size()),
+                            request.offset);
+      },
+      results);
+}
+
+bool IoQueue::Run(Prepare prepare, absl::Span<int64_t> results) {
+  for (size_t at = 0; at < results.size(); at += kDepth) {
+    if (!RunSome(prepare, at, std::min(at + kDepth, results.size()), results)) return false;
   }
   return true;
 }
 
-bool IoQueue::WriteSome(int fd, absl::Span<const WriteRequest> requests,
-                        absl::Span<int64_t> results) {
-  for (size_t i = 0; i < requests.size(); ++i) {
-    const WriteRequest& request = requests[i];
+bool IoQueue::RunSome(Prepare prepare, size_t begin, size_t end, absl::Span<int64_t> results) {
+  for (size_t i = begin; i < end; ++i) {
     io_uring_sqe* const entry = io_uring_get_sqe(ring_.get());
     EMDB_CHECK(entry != nullptr);  // the queue was empty, and has room for kDepth
-    io_uring_prep_write(entry, fd, request.data.data(),
-                        static_cast<unsigned>(std::min(request.data.size(), kMaxBytes)),
-                        request.offset);
+    prepare(i, entry);
     io_uring_sqe_set_data64(entry, i);
   }
+  const size_t count = end - begin;
   bool is_usable = true;
   size_t ended = 0;
-  const auto under_way = [&] { return requests.size() - io_uring_sq_ready(ring_.get()) - ended; };
+  const auto under_way = [&] { return count - io_uring_sq_ready(ring_.get()) - ended; };
   // One call of the kernel, if nothing interrupts it.
-  while (is_usable && ended < requests.size()) {
-    const auto left = static_cast<unsigned>(requests.size() - ended);
+  while (is_usable && ended < count) {
+    const auto left = static_cast<unsigned>(count - ended);
     const int result = io_uring_submit_and_wait(ring_.get(), left);
     is_usable = result >= 0 || result == -EINTR;
     ended += TakeResults(results);

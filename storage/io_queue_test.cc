@@ -70,6 +70,33 @@ TEST_F(IoQueueTest, WritesEachPieceToItsPlace) {
   }
 }
 
+TEST_F(IoQueueTest, ReadsEachPieceFromItsPlace) {
+  const FileDescriptor fd = OpenFor(directory_.Path("f"), O_RDWR | O_CREAT);
+  std::string contents;
+  for (int i = 0; i < 10'000; ++i) contents += static_cast<char>('a' + i * i % 26);
+  ASSERT_EQ(::pwrite(fd.get(), contents.data(), contents.size(), 0),
+            static_cast<ssize_t>(contents.size()));
+  constexpr size_t kPieces = 300;
+  std::vector<std::string> pieces;
+  for (size_t i = 0; i < kPieces; ++i) pieces.emplace_back(1 + i % 50, '?');
+  std::vector<ReadRequest> requests;
+  for (size_t i = 0; i < kPieces; ++i) {
+    requests.push_back({i * 33, pieces[i].size(), pieces[i].data()});
+  }
+  // Two that meet the end of the file.
+  requests[7].offset = contents.size() - 2;
+  requests[299].offset = contents.size() + 5;
+  std::vector<int64_t> results(kPieces, 0);
+  ASSERT_TRUE(queue_->Read(fd.get(), requests, absl::MakeSpan(results)));
+  for (size_t i = 0; i < kPieces; ++i) {
+    const std::string expected = requests[i].offset < contents.size()
+                                     ? contents.substr(requests[i].offset, pieces[i].size())
+                                     : std::string();
+    EXPECT_EQ(results[i], static_cast<int64_t>(expected.size())) << i;
+    EXPECT_EQ(pieces[i].substr(0, expected.size()), expected) << i;
+  }
+}
+
 TEST_F(IoQueueTest, NothingToWriteIsDoneAtOnce) {
   const FileDescriptor fd = OpenFor(directory_.Path("f"), O_RDWR | O_CREAT);
   EXPECT_TRUE(Write(fd, {}).empty());

@@ -41,6 +41,14 @@ int WriteFully(int fd, uint64_t offset, std::string_view data) {
   return 0;
 }
 
+// Whether the result of an IoQueue is the request's error. What the queue did not try, was stopped
+// in or does not know is done by a call of its own.
+bool IsError(int64_t result) {
+  const bool is_undone =
+      result == -EINTR || result == -EAGAIN || result == -EINVAL || result == -EOPNOTSUPP;
+  return result < 0 && !is_undone;
+}
+
 absl::StatusOr<uint64_t> SizeOf(int fd, const std::string& path) {
   struct stat info;
   if (::fstat(fd, &info) != 0) return IoError(errno, "fstat", path);
@@ -136,25 +144,49 @@ absl::Status PosixFile::WriteAt(uint64_t offset, std::string_view data) {
   return error == 0 ? absl::OkStatus() : IoError(error, "write", path());
 }
 
-void PosixFile::WriteSideBySide(absl::Span<const WriteRequest> requests,
-                                absl::Span<int64_t> results) {
-  MutexLock lock(&queue_mutex_);
-  if (!has_queue_) return;
-  if (queue_ == nullptr) queue_ = IoQueue::Create();
-  has_queue_ = queue_ != nullptr;
-  if (has_queue_ && !queue_->Write(fd_.get(), requests, results)) queue_.reset();
+void PosixFile::WithQueue(absl::FunctionRef<bool(IoQueue*)> work) const {
+  std::unique_ptr<IoQueue> queue;
+  {
+    MutexLock lock(&queues_mutex_);
+    if (!has_queues_) return;
+    if (!idle_queues_.empty()) {
+      queue = std::move(idle_queues_.back());
+      idle_queues_.pop_back();
+    }
+  }
+  if (queue == nullptr) queue = IoQueue::Create();
+  const bool works = queue != nullptr && work(queue.get());
+  MutexLock lock(&queues_mutex_);
+  if (queue == nullptr) has_queues_ = false;
+  if (works && idle_queues_.size() < kMaxIdleQueues) idle_queues_.push_back(std::move(queue));
+}
+
+absl::Status PosixFile::MultiRead(absl::Span<const ReadRequest> requests) const {
+  std::vector<int64_t> results(requests.size(), 0);
+  if (requests.size() > 1) {
+    WithQueue(
+        [&](IoQueue* queue) { return queue->Read(fd_.get(), requests, absl::MakeSpan(results)); });
+  }
+  for (size_t i = 0; i < requests.size(); ++i) {
+    const ReadRequest& request = requests[i];
+    if (results[i] == static_cast<int64_t>(request.size)) continue;
+    if (IsError(results[i])) return IoError(static_cast<int>(-results[i]), "read", path());
+    EMDB_RETURN_IF_ERROR(ReadFully(*this, request.offset, request.size, request.buffer));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status PosixFile::MultiWrite(absl::Span<const WriteRequest> requests) {
   std::vector<int64_t> results(requests.size(), 0);
-  if (requests.size() > 1) WriteSideBySide(requests, absl::MakeSpan(results));
+  if (requests.size() > 1) {
+    WithQueue(
+        [&](IoQueue* queue) { return queue->Write(fd_.get(), requests, absl::MakeSpan(results)); });
+  }
   for (size_t i = 0; i < requests.size(); ++i) {
     const WriteRequest& request = requests[i];
-    // What a signal or want of memory has stopped is written as what was not tried.
-    const bool is_error = results[i] < 0 && results[i] != -EINTR && results[i] != -EAGAIN;
-    if (is_error) return IoError(static_cast<int>(-results[i]), "write", path());
-    const uint64_t done = results[i] < 0 ? 0 : static_cast<uint64_t>(results[i]);
-    EMDB_RETURN_IF_ERROR(WriteAt(request.offset + done, request.data.substr(done)));
+    if (results[i] == static_cast<int64_t>(request.data.size())) continue;
+    if (IsError(results[i])) return IoError(static_cast<int>(-results[i]), "write", path());
+    EMDB_RETURN_IF_ERROR(WriteAt(request.offset, request.data));
   }
   return absl::OkStatus();
 }

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
+#include "absl/types/span.h"
 #include "storage/env.h"
 #include "storage/file.h"
 #include "storage/file_descriptor.h"
@@ -28,6 +30,7 @@ class PosixFile final : public File {
 
   absl::StatusOr<size_t> ReadAt(uint64_t offset, size_t size, char* buffer) const override;
   absl::Status WriteAt(uint64_t offset, std::string_view data) override;
+  absl::Status MultiRead(absl::Span<const ReadRequest> requests) const override;
   absl::Status MultiWrite(absl::Span<const WriteRequest> requests) override;
   absl::Status SyncData() override;
   absl::StatusOr<uint64_t> Size() const override;
@@ -39,15 +42,17 @@ class PosixFile final : public File {
   PosixFile(std::string path, FileDescriptor fd, bool direct)
       : File(std::move(path)), fd_(std::move(fd)), direct_(direct) {}
 
-  // Writes what the kernel takes side by side; the results are those of IoQueue::Write.
-  void WriteSideBySide(absl::Span<const WriteRequest> requests, absl::Span<int64_t> results)
-      ABSL_LOCKS_EXCLUDED(queue_mutex_);
+  // Calls `work` with a queue, if there can be one; it returns whether the queue works.
+  void WithQueue(absl::FunctionRef<bool(IoQueue*)> work) const ABSL_LOCKS_EXCLUDED(queues_mutex_);
+
+  static constexpr size_t kMaxIdleQueues = 4;
 
   FileDescriptor fd_;
   const bool direct_;
-  Mutex queue_mutex_;
-  bool has_queue_ ABSL_GUARDED_BY(queue_mutex_) = true;           // as far as is known
-  std::unique_ptr<IoQueue> queue_ ABSL_GUARDED_BY(queue_mutex_);  // made when it is first of use
+  mutable Mutex queues_mutex_;
+  mutable bool has_queues_ ABSL_GUARDED_BY(queues_mutex_) = true;  // as far as is known
+  // One for each thread that needed one at the same time, up to kMaxIdleQueues.
+  mutable std::vector<std::unique_ptr<IoQueue>> idle_queues_ ABSL_GUARDED_BY(queues_mutex_);
 };
 
 class PosixDirectory final : public Directory {

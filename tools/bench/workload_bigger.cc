@@ -16,6 +16,7 @@ constexpr uint64_t kMemoryBytes = uint64_t{256} << 20;
 constexpr uint64_t kDataPerMemory = 4;
 constexpr size_t kKeyBytes = 16;
 constexpr size_t kValueBytes = 240;
+constexpr size_t kMultiGetKeys = 32;
 // The program, its libraries and the harness need some of it.
 constexpr uint64_t kLeastMemoryBytes = uint64_t{32} << 20;
 
@@ -75,6 +76,15 @@ absl::Status RunMain(const Shape& shape, StageContext* context) {
   EMDB_RETURN_IF_ERROR(bed->Run({.name = "random reads", .max_seconds = 2 * shape.seconds},
                                 [&shape](CheckedSession* session, Worker* worker) {
                                   return session->Get(worker->random()->Below(shape.records));
+                                }));
+  EMDB_RETURN_IF_ERROR(bed->Run({.name = "multiget of 32, keys", .max_seconds = shape.seconds},
+                                [&shape](CheckedSession* session, Worker* worker) {
+                                  uint64_t ids[kMultiGetKeys];
+                                  for (uint64_t& id : ids) {
+                                    id = worker->random()->Below(shape.records);
+                                  }
+                                  worker->CountRows(kMultiGetKeys);
+                                  return session->MultiGet(ids);
                                 }));
   EMDB_RETURN_IF_ERROR(RunWrites(shape, context, bed.get()));
   EMDB_RETURN_IF_ERROR(
