@@ -76,7 +76,7 @@ void PageCache::LoadAhead(absl::Span<const PageRef> refs, uint32_t level) {
   std::vector<PageId> ids;
   std::vector<char*> buffers;
   for (const PageRef& ref : refs) {
-    if (PageTable::IsFrame(table_.Get(ref.id))) continue;
+    if (Contains(ref.id)) continue;
     const std::optional<uint32_t> frame = TakeFrame(/*evict=*/true);
     if (!frame) break;
     missing.push_back(ref);

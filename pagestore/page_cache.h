@@ -77,6 +77,8 @@ class PageCache {
   }
   // Pins a page that Find returned; under the same guard.
   PagePin PinFound(const char* page) const;
+  // Whether the page is in memory just now.
+  bool Contains(PageId id) const { return PageTable::IsFrame(table_.Get(id)); }
   // Asks for the cache lines of the page's table entry, ahead of Find.
   void PrefetchEntry(PageId id) const { table_.Prefetch(id); }
   // The same, pinned; no guard needed. Empty if the page is not in memory.

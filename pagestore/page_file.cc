@@ -38,6 +38,20 @@ absl::Status PageFile::ReadNode(PageRef ref, uint32_t level, char* buffer) const
   return CheckNodePage(ref, level, buffer);
 }
 
+absl::Status PageFile::ReadRuns(absl::Span<const PageRun> runs, char* buffer) const {
+  std::vector<ReadRequest> requests;
+  requests.reserve(runs.size());
+  size_t begin = 0;
+  for (const PageRun& run : runs) {
+    const size_t bytes = size_t{run.count} * page_size_;
+    requests.push_back({OffsetOf(run.first), bytes, buffer + begin});
+    begin += bytes;
+  }
+  EMDB_RETURN_IF_ERROR(file_->MultiRead(requests));
+  counters_.bytes_read.fetch_add(begin, std::memory_order_relaxed);
+  return absl::OkStatus();
+}
+
 absl::Status PageFile::ReadPages(absl::Span<const PageId> ids,
                                  absl::Span<char* const> buffers) const {
   std::vector<ReadRequest> requests;

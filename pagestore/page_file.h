@@ -53,8 +53,9 @@ class PageFile {
   // ReadPage of a node of `level`, and CheckNode: on OK the page is safe to view.
   absl::Status ReadNode(PageRef ref, uint32_t level, char* buffer) const;
 
-  // ReadRun of many single pages, side by side: unchecked bytes. The error of one, without saying
-  // which.
+  // ReadRun of many runs, side by side, one behind the other in `buffer`.
+  absl::Status ReadRuns(absl::Span<const PageRun> runs, char* buffer) const;
+  // The same of single pages, each to a place of its own.
   absl::Status ReadPages(absl::Span<const PageId> ids, absl::Span<char* const> buffers) const;
 
   // OK if `page` is the page that `ref` stands for.

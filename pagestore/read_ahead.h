@@ -1,13 +1,14 @@
-// ReadAhead: reads the children of a node that are wanted one after another, as many with one read
-// as stand side by side in the file. The more of them are wanted in a row, the more it reads at
-// once.
+// ReadAhead: reads the children of a node that are wanted one after another, many at once, wherever
+// they stand in the file. The more of them are wanted in a row, the more it reads.
 //
 // For one thread. Keeps its pages to itself: nothing goes into the cache.
 
 #ifndef EMDB_PAGESTORE_READ_AHEAD_H_
 #define EMDB_PAGESTORE_READ_AHEAD_H_
 
+#include <algorithm>
 #include <cstdint>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -27,6 +28,8 @@ class ReadAhead {
   // next, in this order, if all goes on as it did. DataLoss and I/O errors of refs[0].
   absl::StatusOr<const char*> Read(absl::Span<const PageRef> refs, uint32_t level);
 
+  // Whether Read of the page would read nothing, and refs beside it are of no use.
+  bool Holds(PageId id) const { return std::binary_search(held_.begin(), held_.end(), id); }
   // How many references Read can make use of.
   uint32_t max_pages() const { return max_pages_; }
   // The next Read does not go on where the last one was: it reads one page.
@@ -35,15 +38,15 @@ class ReadAhead {
   void ExpectAll() { window_ = max_pages_; }
 
  private:
-  // The pages to read: refs[0] and its neighbours in the file, upwards or downwards.
-  PageRun RunOf(absl::Span<const PageRef> refs) const;
   // Reads refs[0], and others with it if they can be read.
   absl::Status Fill(absl::Span<const PageRef> refs);
+  // Reads these pages, which ascend.
+  absl::Status FillWith(std::vector<PageId> ids);
 
   const PageFile* const file_;
   const uint32_t max_pages_;
   AlignedBuffer buffer_;
-  PageRun held_;  // the pages in buffer_
+  std::vector<PageId> held_;  // the pages in buffer_, ascending
   uint32_t window_ = 1;
 };
 

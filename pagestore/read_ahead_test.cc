@@ -108,6 +108,25 @@ TEST_F(ReadAheadTest, ReadsMoreAtOnceTheMoreIsWanted) {
   EXPECT_EQ(pages_read, std::vector<uint64_t>({1, kMaxPages}));
 }
 
+TEST_F(ReadAheadTest, ReadsPagesThatStandAnywhereTogether) {
+  // Every third page, from both ends, and one twice: as good as side by side.
+  std::vector<PageRef> refs;
+  for (PageId id = kFirst; id < kBad; id += 3) refs.push_back(refs_[id - kFirst]);
+  for (PageId id = kEnd - 1; id > kBad; id -= 3) refs.push_back(refs_[id - kFirst]);
+  refs.push_back(refs.front());
+  ASSERT_EQ(refs.size(), 14u);
+  ReadAhead read_ahead(file_.get(), kMaxPages);
+  read_ahead.ExpectAll();
+  const auto all = absl::MakeConstSpan(refs);
+  for (size_t i = 0; i < all.size(); ++i) {
+    EXPECT_EQ(read_ahead.Holds(all[i].id), i > 0);
+    const absl::StatusOr<const char*> page = read_ahead.Read(all.subspan(i), 0);
+    ASSERT_TRUE(page.ok()) << page.status();
+    EXPECT_EQ(LeafView(*page).cell(0).payload, std::to_string(all[i].id));
+  }
+  EXPECT_EQ(file_->counters().bytes_read, 13 * kPageSize);
+}
+
 TEST_F(ReadAheadTest, NorDownwards) { ExpectAllButTheBadPage({refs_.rbegin(), refs_.rend()}); }
 
 }  // namespace

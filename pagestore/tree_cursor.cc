@@ -39,8 +39,6 @@ void TreeCursor::Fail(const absl::Status& status) {
 
 template <typename Choose>
 absl::Status TreeCursor::Descend(PageRef ref, uint32_t level, Choose choose) {
-  const bool reads_all = plan_ == Plan::kReadAll;
-  if (reads_all) siblings_.assign(1, ref);
   {
     NodeReader reader(tree_, PageCache::Use::kPoint);
     for (; level > 0; --level) {
@@ -49,10 +47,9 @@ absl::Status TreeCursor::Descend(PageRef ref, uint32_t level, Choose choose) {
       const uint32_t slot = choose(node);
       path_[level] = {ref, slot, node.child_count()};
       ref = node.child(slot);
-      if (reads_all && level == 1) CollectSiblings(node, slot, Direction::kForward);
     }
   }
-  return reads_all ? LoadNextLeaf() : LoadLeaf(ref);
+  return plan_ == Plan::kReadAll ? LoadNextLeaf(ref, Direction::kForward) : LoadLeaf(ref);
 }
 
 absl::Status TreeCursor::LoadLeaf(PageRef ref) {
@@ -138,25 +135,15 @@ void TreeCursor::Prev() {
 
 void TreeCursor::MoveToLeaf(Direction direction) {
   valid_ = false;
-  const absl::StatusOr<bool> stepped = StepPath(direction);
+  PageRef leaf;
+  const absl::StatusOr<bool> stepped = StepPath(direction, &leaf);
   if (!stepped.ok()) return Fail(stepped.status());
   if (!*stepped) return;
-  if (absl::Status status = LoadNextLeaf(); !status.ok()) return Fail(status);
+  if (absl::Status status = LoadNextLeaf(leaf, direction); !status.ok()) return Fail(status);
   SetPosition(direction == Direction::kForward ? 0 : leaf_count_ - 1, direction);
 }
 
-void TreeCursor::CollectSiblings(const InnerView& node, uint32_t slot, Direction direction) {
-  const bool forward = direction == Direction::kForward;
-  siblings_.clear();
-  for (uint32_t i = slot; i < node.child_count() && siblings_.size() < read_ahead_.max_pages();
-       i += forward ? 1 : -1) {
-    siblings_.push_back(node.child(i));  // going backward, i passes below 0 and ends the loop
-  }
-}
-
-// Moves the path to the next child of level 1 and leaves that leaf and its followers in siblings_;
-// false at the end of the tree.
-absl::StatusOr<bool> TreeCursor::StepPath(Direction direction) {
+absl::StatusOr<bool> TreeCursor::StepPath(Direction direction, PageRef* leaf) {
   const bool forward = direction == Direction::kForward;
   uint32_t level = 1;
   for (;; ++level) {
@@ -172,7 +159,7 @@ absl::StatusOr<bool> TreeCursor::StepPath(Direction direction) {
     const InnerView node(page);
     const uint32_t slot = path_[level].slot;
     if (level == 1) {
-      CollectSiblings(node, slot, direction);
+      *leaf = node.child(slot);
       return true;
     }
     ref = node.child(slot);
@@ -183,8 +170,7 @@ absl::StatusOr<bool> TreeCursor::StepPath(Direction direction) {
   }
 }
 
-absl::Status TreeCursor::LoadNextLeaf() {
-  const PageRef ref = siblings_.front();
+absl::Status TreeCursor::LoadNextLeaf(PageRef ref, Direction direction) {
   PagePin pin = tree_.cache->Pin(ref.id, PageCache::Use::kSequential);
   const bool reads_all = plan_ == Plan::kReadAll;
   if (pin.data() == nullptr && !reads_all && ++missed_leaves_ <= kShortScanLeaves) {
@@ -192,9 +178,27 @@ absl::Status TreeCursor::LoadNextLeaf() {
   }
   pin_ = std::move(pin);
   if (pin_.data() != nullptr) return EnterLeaf(ref, pin_.data());
-  EMDB_ASSIGN_OR_RETURN(const char* page, read_ahead_.Read(siblings_, 0));
+  EMDB_ASSIGN_OR_RETURN(const char* page, ReadLeaf(ref, direction));
   if (!reads_all && tree_.cache->HasRoom()) tree_.cache->Insert(ref.id, page, /*evict=*/false);
   return EnterLeaf(ref, page);
+}
+
+absl::StatusOr<const char*> TreeCursor::ReadLeaf(PageRef ref, Direction direction) {
+  wanted_.assign(1, ref);
+  if (tree_.height > 1 && !read_ahead_.Holds(ref.id)) {
+    NodeReader reader(tree_, PageCache::Use::kPoint);
+    const PathEntry& parent = path_[1];
+    EMDB_ASSIGN_OR_RETURN(const char* page, reader.Read(parent.ref, 1));
+    const InnerView node(page);
+    const uint32_t step = direction == Direction::kForward ? 1 : UINT32_MAX;
+    // Going backward, i passes below 0 and ends the loop.
+    for (uint32_t i = parent.slot + step;
+         i < node.child_count() && wanted_.size() < read_ahead_.max_pages(); i += step) {
+      const PageRef next = node.child(i);
+      if (!tree_.cache->Contains(next.id)) wanted_.push_back(next);
+    }
+  }
+  return read_ahead_.Read(wanted_, 0);
 }
 
 std::string_view TreeCursor::value() {

@@ -70,16 +70,17 @@ class TreeCursor : public Cursor {
   absl::Status Descend(PageRef ref, uint32_t level, Choose choose);
   // Goes to the next leaf; the cursor is at its near end, or not valid if there is none.
   void MoveToLeaf(Direction direction);
-  absl::StatusOr<bool> StepPath(Direction direction);
+  // Moves the path to the next child of level 1 and sets *leaf to it; false at the end of the tree.
+  absl::StatusOr<bool> StepPath(Direction direction, PageRef* leaf);
   absl::Status LoadLeaf(PageRef ref);
-  absl::Status LoadNextLeaf();
+  // The leaf that the path leads to, of a walk in `direction`.
+  absl::Status LoadNextLeaf(PageRef ref, Direction direction);
+  // Reads that leaf, and with it those behind it.
+  absl::StatusOr<const char*> ReadLeaf(PageRef ref, Direction direction);
   absl::Status EnterLeaf(PageRef ref, const char* page);
   // `direction`: where it is likely to go from there.
   void SetPosition(uint32_t slot, Direction direction);
   void Fail(const absl::Status& status);
-
-  // Sets siblings_ to the children of a node of level 1 from `slot` on.
-  void CollectSiblings(const InnerView& node, uint32_t slot, Direction direction);
 
   const Tree tree_;
   const Plan plan_;
@@ -98,7 +99,7 @@ class TreeCursor : public Cursor {
   LeafView::Cell cell_;
   std::string large_value_;
   ReadAhead read_ahead_;
-  std::vector<PageRef> siblings_;  // of the next leaf: itself and what comes behind it
+  std::vector<PageRef> wanted_;  // the leaf to read and what is to be read behind it
   absl::Status status_;
 };
 

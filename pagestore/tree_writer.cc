@@ -97,8 +97,7 @@ bool TreeWriter::IsTouched(const std::optional<std::string_view>& upper) const {
 
 absl::Status TreeWriter::MergeNode(PageRef ref, uint32_t level, const Bounds& bounds) {
   if (level == 0) {
-    const PageRef refs[] = {ref};
-    EMDB_ASSIGN_OR_RETURN(const char* page, ReadLeaf(refs));
+    EMDB_ASSIGN_OR_RETURN(const char* page, ReadLeaf(ref, nullptr, 0));
     EMDB_RETURN_IF_ERROR(MergeLeaf(page, bounds));
   } else {
     EMDB_ASSIGN_OR_RETURN(const PagePin pin, LoadInner(ref, level));
@@ -147,10 +146,7 @@ absl::Status TreeWriter::MergeChild(const InnerView& node, uint32_t index, uint3
                                     const Bounds& bounds) {
   const PageRef ref = node.child(index);
   if (level > 1) return MergeNode(ref, level - 1, bounds);
-  wanted_.clear();
-  const uint32_t end = std::min(node.child_count(), index + read_ahead_.max_pages());
-  for (uint32_t i = index; i < end; ++i) wanted_.push_back(node.child(i));
-  EMDB_ASSIGN_OR_RETURN(const char* page, ReadLeaf(wanted_));
+  EMDB_ASSIGN_OR_RETURN(const char* page, ReadLeaf(ref, &node, index));
   EMDB_RETURN_IF_ERROR(MergeLeaf(page, bounds));
   return FreeLeaf(ref.id);
 }
@@ -167,23 +163,31 @@ absl::Status TreeWriter::FreeLeaf(PageId id) {
   return target_.free_space->Free({id, 1});
 }
 
-absl::StatusOr<const char*> TreeWriter::ReadLeaf(absl::Span<const PageRef> refs) {
-  leaf_pin_ = tree_.cache->Pin(refs[0].id, PageCache::Use::kSequential);
-  // New leaves stay in memory where the old ones were.
-  builder_.set_evict_for_leaves(leaf_pin_.data() != nullptr);
-  if (leaf_pin_.data() != nullptr) {
-    return CheckLeaf(refs[0].id, leaf_pin_.data());
-  }
+absl::StatusOr<const char*> TreeWriter::ReadLeaf(PageRef ref, const InnerView* parent,
+                                                 uint32_t index) {
   // Where leaves are passed over, reading ahead would read what nobody wants; a fold's changes
   // leave few out.
   if (folding_ != nullptr) {
     read_ahead_.ExpectAll();
-  } else if (refs[0] != expected_leaf_) {
+  } else if (ref != expected_leaf_) {
     read_ahead_.Restart();
   }
-  expected_leaf_ = refs.size() > 1 ? refs[1] : PageRef();
-  EMDB_ASSIGN_OR_RETURN(const char* page, read_ahead_.Read(refs, 0));
-  return CheckLeaf(refs[0].id, page);
+  const bool has_next = parent != nullptr && index + 1 < parent->child_count();
+  expected_leaf_ = has_next ? parent->child(index + 1) : PageRef();
+  leaf_pin_ = tree_.cache->Pin(ref.id, PageCache::Use::kSequential);
+  // New leaves stay in memory where the old ones were.
+  builder_.set_evict_for_leaves(leaf_pin_.data() != nullptr);
+  if (leaf_pin_.data() != nullptr) return CheckLeaf(ref.id, leaf_pin_.data());
+  wanted_.assign(1, ref);
+  if (has_next && !read_ahead_.Holds(ref.id)) {
+    for (uint32_t i = index + 1;
+         i < parent->child_count() && wanted_.size() < read_ahead_.max_pages(); ++i) {
+      const PageRef next = parent->child(i);
+      if (!tree_.cache->Contains(next.id)) wanted_.push_back(next);
+    }
+  }
+  EMDB_ASSIGN_OR_RETURN(const char* page, read_ahead_.Read(wanted_, 0));
+  return CheckLeaf(ref.id, page);
 }
 
 absl::StatusOr<const char*> TreeWriter::CheckLeaf(PageId id, const char* page) const {

@@ -117,7 +117,9 @@ class TreeWriter {
   uint32_t FirstToRewrite(const InnerView& node) const;
   bool IsTouched(const std::optional<std::string_view>& upper) const;
   absl::StatusOr<PagePin> LoadInner(PageRef ref, uint32_t level);
-  absl::StatusOr<const char*> ReadLeaf(absl::Span<const PageRef> refs);
+  // A leaf that is child `index` of `parent`, or the root: then `parent` is null. Where it has to
+  // be read, those behind it are read with it.
+  absl::StatusOr<const char*> ReadLeaf(PageRef ref, const InnerView* parent, uint32_t index);
   absl::StatusOr<const char*> CheckLeaf(PageId id, const char* page) const;
   // Frees the leaf, which has been merged.
   absl::Status FreeLeaf(PageId id);
