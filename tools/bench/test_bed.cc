@@ -1,6 +1,7 @@
 #include "tools/bench/test_bed.h"
 
 #include <filesystem>
+#include <iterator>
 #include <system_error>
 #include <utility>
 
@@ -155,6 +156,16 @@ absl::Status TestBed::Count(std::string_view phase) {
     if (records == live) return absl::OkStatus();
     return absl::DataLossError(absl::StrCat("counted ", records, " records, expected ", live));
   });
+}
+
+absl::Status TestBed::MultiGets(double seconds, uint64_t records) {
+  return Run({.name = "multiget of 32, keys", .max_seconds = seconds},
+             [records](CheckedSession* session, Worker* worker) {
+               uint64_t ids[32];
+               for (uint64_t& id : ids) id = worker->random()->Below(records);
+               worker->CountRows(std::size(ids));
+               return session->MultiGet(ids);
+             });
 }
 
 absl::Status TestBed::SeekAndRead(const PhaseOptions& options, int rows,

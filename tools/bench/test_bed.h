@@ -64,6 +64,8 @@ class TestBed {
   absl::Status ScanAll(std::string_view phase, bool forward);
   absl::Status Count(std::string_view phase);
   absl::Status SeekAndRead(const PhaseOptions& options, int rows, CheckedSession::CursorUse use);
+  // MultiGets of 32 of the first `records` records, by one thread.
+  absl::Status MultiGets(double seconds, uint64_t records);
   absl::Status Settle(std::string_view phase);
   absl::Status Compact(std::string_view phase);
   absl::Status DiskUsage(std::string_view phase);

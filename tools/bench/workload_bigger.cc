@@ -16,7 +16,6 @@ constexpr uint64_t kMemoryBytes = uint64_t{256} << 20;
 constexpr uint64_t kDataPerMemory = 4;
 constexpr size_t kKeyBytes = 16;
 constexpr size_t kValueBytes = 240;
-constexpr size_t kMultiGetKeys = 32;
 // The program, its libraries and the harness need some of it.
 constexpr uint64_t kLeastMemoryBytes = uint64_t{32} << 20;
 
@@ -77,15 +76,7 @@ absl::Status RunMain(const Shape& shape, StageContext* context) {
                                 [&shape](CheckedSession* session, Worker* worker) {
                                   return session->Get(worker->random()->Below(shape.records));
                                 }));
-  EMDB_RETURN_IF_ERROR(bed->Run({.name = "multiget of 32, keys", .max_seconds = shape.seconds},
-                                [&shape](CheckedSession* session, Worker* worker) {
-                                  uint64_t ids[kMultiGetKeys];
-                                  for (uint64_t& id : ids) {
-                                    id = worker->random()->Below(shape.records);
-                                  }
-                                  worker->CountRows(kMultiGetKeys);
-                                  return session->MultiGet(ids);
-                                }));
+  EMDB_RETURN_IF_ERROR(bed->MultiGets(shape.seconds, shape.records));
   EMDB_RETURN_IF_ERROR(RunWrites(shape, context, bed.get()));
   EMDB_RETURN_IF_ERROR(
       bed->Run({.name = "random reads after writes", .max_seconds = 2 * shape.seconds},

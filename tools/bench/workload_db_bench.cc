@@ -19,7 +19,6 @@ namespace {
 constexpr uint64_t kDataBytes = uint64_t{116} << 20;
 constexpr uint64_t kSyncedPuts = 2'000;
 constexpr size_t kKeyBytes = 16;
-constexpr size_t kMultiGetKeys = 32;
 
 struct Shape {
   Shape(const Sizing& sizing, size_t value_bytes)
@@ -95,13 +94,7 @@ absl::Status RunReads(const Shape& shape, TestBed* bed) {
   EMDB_RETURN_IF_ERROR(bed->ScanAll("readreverse", /*forward=*/false));
   EMDB_RETURN_IF_ERROR(bed->SeekAndRead({.name = "seekrandom", .max_seconds = shape.seconds}, 1,
                                         CheckedSession::CursorUse::kNew));
-  return bed->Run({.name = "multiget of 32, keys", .max_seconds = shape.seconds},
-                  [&shape](CheckedSession* session, Worker* worker) {
-                    uint64_t ids[kMultiGetKeys];
-                    for (uint64_t& id : ids) id = worker->random()->Below(shape.records);
-                    worker->CountRows(kMultiGetKeys);
-                    return session->MultiGet(ids);
-                  });
+  return bed->MultiGets(shape.seconds, shape.records);
 }
 
 // Two readers beside a writer that overwrites at full speed: a figure for each side.
