@@ -1,7 +1,7 @@
 // IoQueue: reads or writes many pieces of a file side by side, through an io_uring of the kernel's
 // (Axboe, "Efficient IO with io_uring", 2019). A device works on what is under way together: pieces
 // of 8 to 24 KiB, written with O_DIRECT, take a quarter to a seventh of the time that one pwrite(2)
-// after the other does, and a quarter of the processor's.
+// after the other does, and a fifth of the processor's or less.
 //
 // For one thread at a time.
 
