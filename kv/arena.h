@@ -19,6 +19,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
+#include "storage/fresh_memory.h"
 #include "storage/mutex.h"
 
 namespace emdb {
@@ -31,7 +32,6 @@ class Arena {
 
   // ResourceExhausted if the system has no such range of addresses.
   static absl::StatusOr<std::unique_ptr<Arena>> Create(size_t capacity_bytes);
-  ~Arena();
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
@@ -47,10 +47,9 @@ class Arena {
   void Reset();
 
  private:
-  Arena(char* mapping, size_t mapping_bytes, size_t capacity_bytes);
+  explicit Arena(FreshMemory memory);
 
-  char* const mapping_;
-  const size_t mapping_bytes_;
+  const FreshMemory memory_;
   char* const base_;
   const size_t capacity_bytes_;
   std::atomic<size_t> used_bytes_;

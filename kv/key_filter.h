@@ -15,12 +15,10 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <memory>
 #include <string_view>
 
-#include "storage/check.h"
 #include "storage/coding.h"
+#include "storage/zeroed_array.h"
 
 namespace emdb {
 
@@ -30,9 +28,7 @@ class KeyFilter {
   explicit KeyFilter(size_t memtable_bytes)
       : word_count_(static_cast<uint32_t>(
             std::clamp<size_t>(memtable_bytes / kMemtableBytesPerWord, 1, UINT32_MAX))),
-        words_(static_cast<Word*>(std::calloc(word_count_, sizeof(Word)))) {
-    EMDB_CHECK(words_ != nullptr);
-  }
+        words_(word_count_) {}
 
   void Add(std::string_view key) {
     const uint64_t hash = Hash(key);
@@ -49,9 +45,6 @@ class KeyFilter {
 
  private:
   using Word = std::atomic<uint64_t>;
-  struct Free {
-    void operator()(Word* words) const { std::free(words); }
-  };
   static constexpr size_t kMemtableBytesPerWord = 512;
 
   // Both halves of the product: each bit of `a` reaches many of the result.
@@ -71,14 +64,14 @@ class KeyFilter {
   }
 
   // The upper half of the hash chooses the word, the lower one the bits.
-  Word& WordOf(uint64_t hash) const { return words_.get()[((hash >> 32) * word_count_) >> 32]; }
+  Word& WordOf(uint64_t hash) const { return words_[((hash >> 32) * word_count_) >> 32]; }
   static uint64_t BitsOf(uint64_t hash) {
     const auto bit = [hash](int i) { return uint64_t{1} << ((hash >> (6 * i)) & 63); };
     return bit(0) | bit(1) | bit(2) | bit(3);
   }
 
   const uint32_t word_count_;
-  const std::unique_ptr<Word, Free> words_;
+  const ZeroedArray<Word> words_;
 };
 
 }  // namespace emdb

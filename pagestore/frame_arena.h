@@ -7,13 +7,14 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "storage/fresh_memory.h"
+
 namespace emdb {
 
 class FrameArena {
  public:
   // At least one frame, at most 2^31 - 1.
   FrameArena(size_t size_bytes, uint32_t frame_size);
-  ~FrameArena();
   FrameArena(const FrameArena&) = delete;
   FrameArena& operator=(const FrameArena&) = delete;
 
@@ -26,8 +27,7 @@ class FrameArena {
  private:
   const uint32_t frame_size_;
   const uint32_t frame_count_;
-  const size_t mapped_bytes_;
-  void* const mapping_;
+  const FreshMemory memory_;
   char* const base_;
 };
 

@@ -7,7 +7,7 @@
 #include <array>
 #include <cstdint>
 
-#include "pagestore/zeroed_array.h"
+#include "storage/zeroed_array.h"
 #include "storage/check.h"
 
 namespace emdb {

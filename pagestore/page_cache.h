@@ -39,7 +39,7 @@
 #include "pagestore/page_format.h"
 #include "pagestore/page_pin.h"
 #include "pagestore/page_table.h"
-#include "pagestore/zeroed_array.h"
+#include "storage/zeroed_array.h"
 #include "storage/epoch.h"
 #include "storage/mutex.h"
 #include "storage/thread_ordinal.h"

@@ -6,13 +6,13 @@
 #ifndef EMDB_PAGESTORE_PAGE_TABLE_H_
 #define EMDB_PAGESTORE_PAGE_TABLE_H_
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 
 #include "pagestore/page_format.h"
-#include "pagestore/zeroed_array.h"
+#include "storage/zeroed_array.h"
 
 namespace emdb {
 
@@ -36,9 +36,6 @@ class PageTable {
   static constexpr uint32_t FrameOf(uint32_t entry) { return entry - 1; }
 
   PageTable() : blocks_(kBlocks) {}
-  ~PageTable() {
-    for (size_t i = 0; i < blocks_end_; ++i) delete[] blocks_[i].load(std::memory_order_relaxed);
-  }
   PageTable(const PageTable&) = delete;
   PageTable& operator=(const PageTable&) = delete;
 
@@ -57,8 +54,7 @@ class PageTable {
     std::atomic<Entry*>& slot = blocks_[id / kBlockSize];
     Entry* block = slot.load(std::memory_order_relaxed);
     if (block == nullptr) {
-      block = new Entry[kBlockSize]();
-      blocks_end_ = std::max(blocks_end_, size_t{id} / kBlockSize + 1);
+      block = &owned_.emplace_back(kBlockSize)[0];
       // Release: readers see the zeros.
       slot.store(block, std::memory_order_release);
     }
@@ -73,7 +69,7 @@ class PageTable {
 
   // Blocks are made when first needed: 4 bytes for each page of the file that was ever in memory.
   const ZeroedArray<std::atomic<Entry*>> blocks_;
-  size_t blocks_end_ = 0;  // behind them there are none
+  std::deque<ZeroedArray<Entry>> owned_;
 };
 
 }  // namespace emdb

@@ -15,7 +15,7 @@
 #include "pagestore/read_ahead.h"
 #include "pagestore/slice.h"
 #include "pagestore/slice_filter.h"
-#include "pagestore/zeroed_array.h"
+#include "storage/zeroed_array.h"
 #include "storage/aligned_buffer.h"
 #include "storage/crc32c.h"
 #include "storage/status.h"

@@ -133,8 +133,9 @@ absl::Status Dataset::CheckValue(uint64_t id, uint8_t version, std::string_view 
 }
 
 uint64_t Dataset::CountLive() const {
-  return std::count_if(versions_.begin(), versions_.end(),
-                       [](const auto& version) { return version != 0; });
+  uint64_t live = 0;
+  for (uint64_t id = 0; id < options_.capacity; ++id) live += version(id) != 0 ? 1 : 0;
+  return live;
 }
 
 std::vector<uint32_t> Dataset::LiveIdsInKeyOrder() const {

@@ -1,4 +1,4 @@
-#include "pagestore/zeroed_array.h"
+#include "storage/zeroed_array.h"
 
 #include <atomic>
 #include <cstdint>
