@@ -66,11 +66,15 @@ absl::StatusOr<std::unique_ptr<RingMapping>> MapPosixRing(std::string_view path,
   if (old_size > size) EMDB_RETURN_IF_ERROR(file->Truncate(size));
   // A store into a page that has no space on the disk would end the process with SIGBUS.
   EMDB_RETURN_IF_ERROR(file->Reserve(0, size));
-  // So would touching a page that cannot be read.
-  EMDB_RETURN_IF_ERROR(CheckReadable(*file, size));
 
   EMDB_ASSIGN_OR_RETURN(const FileDescriptor fd, OpenDescriptor(file->path(), O_RDWR));
-  return MapTwice(fd.get(), file->path(), size);
+  EMDB_ASSIGN_OR_RETURN(std::unique_ptr<RingMapping> ring, MapTwice(fd.get(), file->path(), size));
+  // So would touching a page that cannot be read. Where the kernel is too old to try (before 5.14),
+  // or has found such a page, reading tells.
+  if (::madvise(ring->data(), size, MADV_POPULATE_READ) != 0) {
+    EMDB_RETURN_IF_ERROR(CheckReadable(*file, size));
+  }
+  return ring;
 }
 
 absl::StatusOr<std::shared_ptr<RingMemory>> RingMemory::Create(std::string_view name, size_t size) {
