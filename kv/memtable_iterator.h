@@ -36,6 +36,9 @@ class MemtableIterator {
   }
 
  private:
+  // Of the leaf's record `index`, if there is one: its first line, and what follows if that is there.
+  void PrefetchStart(uint32_t index) const;
+  void PrefetchRest(uint32_t index) const;
   // Entries [0, index_) of leaf_ are before the position, the others at or behind it.
   void FindForward();
   void FindBackward();
