@@ -1,8 +1,11 @@
-// Group commit: durable single writes by more and more threads; and, of engines that can, many
-// writes kept under way by one thread, and the same threads on the log alone.
+// Group commit: durable single writes by more and more threads, and by one beside a load that keeps
+// the engine merging; and, of engines that can, many writes kept under way by one thread, and the
+// same threads on the log alone.
 
 #include <array>
+#include <atomic>
 #include <chrono>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "storage/mutex.h"
@@ -128,6 +131,78 @@ absl::Status RunMain(const Sizing& sizing, StageContext* context) {
   return bed->Close();
 }
 
+// Writes by a thread of its own, until it is stopped: so many a second that write buffers of
+// kBusyBuffer are filled, and what they hold merged, three times a second. None of them is durable.
+class BackgroundWrites {
+ public:
+  static constexpr uint64_t kPerSecond = 25'000;
+
+  // Writes the records [begin, end) again and again.
+  BackgroundWrites(std::unique_ptr<CheckedSession> session, uint64_t begin, uint64_t end)
+      : session_(std::move(session)), thread_([this, begin, end] { Write(begin, end); }) {}
+  ~BackgroundWrites() {
+    if (thread_.joinable()) Stop().IgnoreError();
+  }
+
+  // Ends the thread; the first error it met.
+  absl::Status Stop() {
+    is_stopped_.store(true, std::memory_order_relaxed);
+    thread_.join();
+    return status_;
+  }
+
+ private:
+  void Write(uint64_t begin, uint64_t end) {
+    constexpr std::chrono::milliseconds kStep{1};
+    uint64_t id = begin;
+    while (!is_stopped_.load(std::memory_order_relaxed) && status_.ok()) {
+      // Writes that come late are not made up for.
+      const Clock::time_point next = Clock::now() + kStep;
+      for (uint64_t i = 0; i < kPerSecond / 1000 && status_.ok(); ++i) {
+        status_ = session_->Put(id, Durability::kUnsynced);
+        if (++id == end) id = begin;
+      }
+      std::this_thread::sleep_until(next);
+    }
+  }
+
+  const std::unique_ptr<CheckedSession> session_;
+  std::atomic<bool> is_stopped_ = false;
+  absl::Status status_;  // the thread's until it is joined
+  std::thread thread_;
+};
+
+// What a commit waits for when flushing, merging and checkpoints use the same disk: the same
+// durable writes without and with a load beside them.
+absl::Status RunBusy(const Sizing& sizing, StageContext* context) {
+  constexpr uint64_t kBusyBuffer = uint64_t{8} << 20;
+  const uint64_t records = sizing.Scaled(64 * 1024);
+  TestBedOptions bed_options;
+  bed_options.dataset = {.key_order = KeyOrder::kRandom,
+                         .key_bytes = 16,
+                         .value_bytes = 1000,
+                         .capacity = 2 * records};
+  bed_options.engine.write_buffer_bytes = kBusyBuffer;
+  bed_options.subdirectory = "busy";
+  EMDB_ASSIGN_OR_RETURN(const std::unique_ptr<TestBed> bed, TestBed::Open(context, bed_options));
+  EMDB_RETURN_IF_ERROR(bed->LoadQuietly(0, 2 * records));
+  EMDB_RETURN_IF_ERROR(bed->engine().Settle());
+  // The commits' records are the first half, the load's the second.
+  const auto commit = [records](CheckedSession* session, Worker* worker) {
+    return session->Put(worker->random()->Below(records), Durability::kSynced);
+  };
+  EMDB_RETURN_IF_ERROR(bed->RunDurable(
+      {.name = "1 thread, 1,000 bytes", .max_seconds = sizing.phase_seconds}, commit));
+  EMDB_ASSIGN_OR_RETURN(std::unique_ptr<CheckedSession> session, bed->NewSession());
+  BackgroundWrites background(std::move(session), records, 2 * records);
+  EMDB_RETURN_IF_ERROR(bed->RunDurable({.name = "1 thread, 1,000 bytes, beside 25,000 unsynced/s",
+                                        .max_seconds = sizing.phase_seconds},
+                                       commit));
+  EMDB_RETURN_IF_ERROR(background.Stop());
+  EMDB_RETURN_IF_ERROR(bed->VerifyAll());
+  return bed->Close();
+}
+
 // A record of the log is a key and its value, as a commit would hold them.
 absl::Status AppendAll(size_t run, const Dataset& dataset, CommitLog* log, Worker* worker) {
   std::string record;
@@ -185,13 +260,16 @@ absl::Status RunLog(const Sizing& sizing, StageContext* context) {
 
 Workload CommitWorkload(const Sizing& sizing) {
   const auto run_main = [sizing](StageContext* context) { return RunMain(sizing, context); };
+  const auto run_busy = [sizing](StageContext* context) { return RunBusy(sizing, context); };
   const auto run_log = [sizing](StageContext* context) { return RunLog(sizing, context); };
   return {
       .name = "commit",
       .summary =
           "durable writes of 100 bytes by 1 to 64 threads; of emdb also 64 and 1,024 kept under "
           "way by one thread (no peer can), and its log alone",
-      .stages = {{.name = "main", .run = run_main}, {.name = "log", .run = run_log}},
+      .stages = {{.name = "main", .run = run_main},
+                 {.name = "busy", .run = run_busy},
+                 {.name = "log", .run = run_log}},
       .memory_limit_bytes = 0};
 }
 
