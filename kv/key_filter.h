@@ -37,6 +37,11 @@ class KeyFilter {
     word.store(word.load(std::memory_order_relaxed) | BitsOf(hash), std::memory_order_relaxed);
   }
 
+  // Asks for the word that Add will change.
+  [[gnu::always_inline]] void Prefetch(std::string_view key) const {
+    __builtin_prefetch(&WordOf(Hash(key)), 1);
+  }
+
   bool MayContain(std::string_view key) const {
     const uint64_t hash = Hash(key);
     const uint64_t bits = BitsOf(hash);

@@ -4,6 +4,7 @@
 #include <new>
 #include <utility>
 
+#include "storage/check.h"
 #include "storage/status.h"
 
 namespace emdb {
@@ -292,13 +293,58 @@ void Memtable::CountVersions(Arena::Ref newest, bool is_new_key) {
   key_balance_.store(key_balance() + change, std::memory_order_relaxed);
 }
 
-void Memtable::Add(uint64_t seq, RecordKind kind, std::string_view key, std::string_view value) {
+void Memtable::HeedWatch() {
   if (is_watched_.load(std::memory_order_relaxed) && watched_from() == kNotWatched) {
-    // Not this seq, if the batch has other records with it, which came before the watch.
+    // Not the seq that comes, if its batch has other records, which were added before the watch.
     watched_from_.store(added_below(), std::memory_order_release);
   }
+}
+
+void Memtable::Add(uint64_t seq, RecordKind kind, std::string_view key, std::string_view value) {
+  HeedWatch();
   Link(key, NewRecord(seq, kind, key, value));
   CountRecord(seq);
+}
+
+void Memtable::AddGroup(uint64_t seq, absl::Span<const Change> changes) {
+  EMDB_CHECK(changes.size() <= kGroup);
+  HeedWatch();
+  // Few have no company, keys that ascend need no search, and noting puts needs the whole way.
+  if (changes.size() < kGroup / 2 || IsBehindAll(changes[0].key) || NotesPuts()) {
+    for (const auto& [kind, key, value] : changes) Add(seq, kind, key, value);
+    return;
+  }
+  const size_t nodes = nodes_;
+  std::array<Arena::Ref, kGroup> records;
+  std::array<MemtableNode*, kGroup> leaves;
+  for (size_t i = 0; i < changes.size(); ++i) {
+    const auto& [kind, key, value] = changes[i];
+    leaves[i] = FetchLeaf(key);
+    filter_.Prefetch(key);
+    records[i] = NewRecord(seq, kind, key, value);
+  }
+  for (size_t i = 0; i < changes.size(); ++i) {
+    const std::string_view key = changes[i].key;
+    // Without a split since, the key still belongs to that leaf.
+    if (nodes_ == nodes && leaves[i]->count() < MemtableNode::kLeafCapacity) {
+      filter_.Add(key);
+      InsertIntoLeaf(leaves[i], key, records[i]);
+    } else {
+      Link(key, records[i]);
+    }
+    CountRecord(seq);
+  }
+}
+
+MemtableNode* Memtable::FetchLeaf(std::string_view key) const {
+  MemtableNode* at = node(root_.load(std::memory_order_relaxed));
+  for (uint32_t level = at->level(); level > 0; --level) {
+    uint32_t index = 0;
+    (void)FindChild(*at, at->ReadVersion(), key, Target::kKey, &index);
+    at = node(at->child(index));
+    at->Prefetch();
+  }
+  return at;
 }
 
 void Memtable::Link(std::string_view key, Arena::Ref ref) {
@@ -306,19 +352,23 @@ void Memtable::Link(std::string_view key, Arena::Ref ref) {
   if (!TryAppend(key, ref)) Insert(key, ref);
 }
 
+bool Memtable::IsBehindAll(std::string_view key) const {
+  const MemtableNode* const leaf = node(last_leaf_);
+  const uint32_t count = leaf->count();
+  if (count == 0) return false;
+  const size_t prefix_size = leaf->prefix_size();
+  const int order = leaf->ComparePrefix(key, prefix_size);
+  if (order != 0) return order > 0;
+  const uint64_t head = KeyWord(key, prefix_size);
+  const uint64_t last = leaf->head(count - 1);
+  if (head != last) return head > last;
+  return record(leaf->record(count - 1))->key() < key;
+}
+
 bool Memtable::TryAppend(std::string_view key, Arena::Ref ref) {
   MemtableNode* const leaf = node(last_leaf_);
   const uint32_t count = leaf->count();
-  if (count == 0 || count == MemtableNode::kLeafCapacity) return false;
-  const size_t prefix_size = leaf->prefix_size();
-  const int order = leaf->ComparePrefix(key, prefix_size);
-  if (order < 0) return false;
-  if (order == 0) {
-    const uint64_t head = KeyWord(key, prefix_size);
-    const uint64_t last = leaf->head(count - 1);
-    if (head < last) return false;
-    if (head == last && record(leaf->record(count - 1))->key() >= key) return false;
-  }
+  if (count == MemtableNode::kLeafCapacity || !IsBehindAll(key)) return false;
   NotePut(leaf, ref);
   InsertEntry(leaf, count, ref, 0);
   CountVersions(ref, /*is_new_key=*/true);
@@ -351,20 +401,25 @@ void Memtable::Insert(std::string_view key, Arena::Ref ref) {
     at = child;
   }
   NotePut(at, ref);
-  (void)FindEntry(*at, at->ReadVersion(), key, &position);
+  InsertIntoLeaf(at, key, ref);
+}
+
+void Memtable::InsertIntoLeaf(MemtableNode* leaf, std::string_view key, Arena::Ref ref) {
+  Position position;
+  (void)FindEntry(*leaf, leaf->ReadVersion(), key, &position);
   if (position.equal) {
-    record(ref)->older = at->record(position.index);
+    record(ref)->older = leaf->record(position.index);
     CountVersions(ref, /*is_new_key=*/false);
     // One word: readers see the old chain or the new one, and need no new version of the node.
-    at->set_record(position.index, ref);
+    leaf->set_record(position.index, ref);
     return;
   }
-  InsertEntry(at, position.index, ref, 0);
+  InsertEntry(leaf, position.index, ref, 0);
   CountVersions(ref, /*is_new_key=*/true);
 }
 
 void Memtable::NotePut(MemtableNode* in, Arena::Ref ref) const {
-  if (watched_from_.load(std::memory_order_relaxed) == kNotWatched) [[likely]]
+  if (!NotesPuts()) [[likely]]
     return;
   const MemtableRecord* const r = record(ref);
   if (r->kind.load(std::memory_order_relaxed) == RecordKind::kPut) in->set_newest_put(r->seq);

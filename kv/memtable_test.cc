@@ -1,6 +1,9 @@
 #include "kv/memtable.h"
 
+#include <cstdint>
 #include <memory>
+#include <optional>
+#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -190,6 +193,73 @@ TEST(MemtableTest, HasRoomUntilTheArenaIsUsedUp) {
   EXPECT_FALSE(table->HasRoom(2 << 20));
   table->Add(0, RecordKind::kPut, "key", std::string(1 << 19, 'v'));
   EXPECT_FALSE(table->HasRoom(1 << 19));
+}
+
+// Random keys, many of them again and again, some within one group; then ascending ones; one change
+// in four is a deletion.
+std::vector<Memtable::Change> ManyChanges(std::vector<std::string>* keys) {
+  std::mt19937 random(1);
+  keys->reserve(25'000);
+  for (int i = 0; i < 20'000; ++i) keys->push_back("k" + std::to_string(random() % 6'000));
+  for (int i = 0; i < 5'000; ++i) keys->push_back("z" + std::to_string(10'000 + i));
+  std::vector<Memtable::Change> changes;
+  for (const std::string& key : *keys) {
+    const bool is_put = random() % 4 != 0;
+    if (is_put) {
+      changes.push_back({RecordKind::kPut, key, key});
+    } else {
+      changes.push_back({RecordKind::kDelete, key, ""});
+    }
+  }
+  return changes;
+}
+
+TEST(MemtableTest, AGroupIsWhatItsChangesAreOneByOne) {
+  std::vector<std::string> keys;
+  const std::vector<Memtable::Change> changes = ManyChanges(&keys);
+  std::shared_ptr<Memtable> one_by_one = NewMemtable();
+  std::shared_ptr<Memtable> grouped = NewMemtable();
+  std::mt19937 random(2);
+  for (size_t i = 0; i < changes.size();) {
+    const auto group =
+        absl::Span<const Memtable::Change>(changes).subspan(i, 1 + random() % Memtable::kGroup);
+    for (const auto& [kind, key, value] : group) one_by_one->Add(i, kind, key, value);
+    grouped->AddGroup(i, group);
+    i += group.size();
+  }
+  EXPECT_EQ(grouped->record_count(), changes.size());
+  EXPECT_EQ(grouped->key_count(), one_by_one->key_count());
+  EXPECT_EQ(grouped->key_balance(), one_by_one->key_balance());
+  for (const uint64_t limit : {uint64_t{0}, uint64_t{7'000}, uint64_t{20'500}, UINT64_MAX}) {
+    EXPECT_EQ(Forward(*grouped, limit), Forward(*one_by_one, limit));
+    EXPECT_EQ(Backward(*grouped, limit), Backward(*one_by_one, limit));
+    for (const std::string& key : keys) {
+      ASSERT_EQ(Get(*grouped, key, limit), Get(*one_by_one, key, limit)) << key;
+    }
+  }
+}
+
+TEST(MemtableTest, PutsOfGroupsAreNotedWhereThatIsAskedFor) {
+  std::shared_ptr<Memtable> table = NewMemtable();
+  for (int i = 0; i < 10'000; ++i) {
+    table->Add(1, RecordKind::kPut, "k" + std::to_string(10'000 + i), "v");
+  }
+  table->WatchPuts();
+  std::vector<std::string> keys;
+  for (int i = 0; i < 8; ++i) keys.push_back("k" + std::to_string(10'500 + i * 1'000));
+  std::vector<Memtable::Change> deletions;
+  std::vector<Memtable::Change> puts;
+  for (const std::string& key : keys) {
+    deletions.push_back({RecordKind::kDelete, key, ""});
+    puts.push_back({RecordKind::kPut, key, "new"});
+  }
+  table->AddGroup(2, deletions);
+  EXPECT_TRUE(table->KnowsPutsFrom(2));
+  EXPECT_FALSE(table->MayHavePut({.begin = "k", .end = std::nullopt}, 2));
+  table->AddGroup(3, absl::MakeSpan(puts).subspan(4));
+  for (const std::string& key : keys) {
+    EXPECT_EQ(table->MayHavePut({.begin = key, .end = key + "0"}, 3), key >= keys[4]) << key;
+  }
 }
 
 TEST(MemtableBuilderTest, BuildsWhatAddingOneByOneWould) {

@@ -265,8 +265,9 @@ Workload CommitWorkload(const Sizing& sizing) {
   return {
       .name = "commit",
       .summary =
-          "durable writes of 100 bytes by 1 to 64 threads; of emdb also 64 and 1,024 kept under "
-          "way by one thread (no peer can), and its log alone",
+          "durable writes of 100 bytes by 1 to 64 threads, of 1,000 bytes by one, alone and beside "
+          "a load; of emdb also 64 and 1,024 kept under way by one thread (no peer can), and its "
+          "log alone",
       .stages = {{.name = "main", .run = run_main},
                  {.name = "busy", .run = run_busy},
                  {.name = "log", .run = run_log}},
