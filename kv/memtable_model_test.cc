@@ -130,9 +130,9 @@ TEST(MemtableModelTest, AgreesWithAMapOfVersions) {
   }
 }
 
-// The writer puts key n at seq n, in a scattered order of keys; whoever reads at limit s must find
-// exactly the keys written below s, by lookup and by both ways of walking.
-TEST(MemtableModelTest, ReadersBesideTheWriterSeeExactlyWhatIsBelowTheirLimit) {
+// The writer puts key n at seq n / group, in a scattered order of keys; whoever reads at limit s
+// must find exactly the keys written below s, by lookup and by both ways of walking.
+void ReadBesideTheWriter(uint64_t group) {
   constexpr uint64_t kKeys = 20000;
   std::shared_ptr<Memtable> table = NewMemtable();
   std::atomic<uint64_t> visible{0};
@@ -148,7 +148,7 @@ TEST(MemtableModelTest, ReadersBesideTheWriterSeeExactlyWhatIsBelowTheirLimit) {
         const uint64_t n = random() % kKeys;
         std::string_view value;
         const bool found = table->Get(key_of(n), limit, &value) == Memtable::Lookup::kFound;
-        ASSERT_EQ(found, n < limit);
+        ASSERT_EQ(found, n / group < limit);
         if (found) {
           ASSERT_EQ(value, std::to_string(n));
         }
@@ -165,17 +165,35 @@ TEST(MemtableModelTest, ReadersBesideTheWriterSeeExactlyWhatIsBelowTheirLimit) {
         last = it.key();
         seen++;
       }
-      ASSERT_EQ(seen, limit) << (forward ? "forward" : "backward");
-    } while (limit < kKeys);
+      ASSERT_EQ(seen, limit * group) << (forward ? "forward" : "backward");
+    } while (limit * group < kKeys);
   };
   std::vector<std::thread> readers;
   readers.reserve(3);
   for (uint32_t seed = 1; seed <= 3; ++seed) readers.emplace_back(read, seed);
-  for (uint64_t n = 0; n < kKeys; ++n) {
-    table->Add(n, RecordKind::kPut, key_of(n), std::to_string(n));
-    visible.store(n + 1, std::memory_order_release);
+  for (uint64_t n = 0; n < kKeys; n += group) {
+    std::vector<std::string> keys;
+    std::vector<std::string> values;
+    for (uint64_t i = n; i < n + group; ++i) {
+      keys.push_back(key_of(i));
+      values.push_back(std::to_string(i));
+    }
+    std::vector<Memtable::Change> changes;
+    for (uint64_t i = 0; i < group; ++i) {
+      changes.push_back({RecordKind::kPut, keys[i], values[i]});
+    }
+    table->AddGroup(n / group, changes);
+    visible.store(n / group + 1, std::memory_order_release);
   }
   for (std::thread& reader : readers) reader.join();
+}
+
+TEST(MemtableModelTest, ReadersBesideTheWriterSeeExactlyWhatIsBelowTheirLimit) {
+  ReadBesideTheWriter(1);
+}
+
+TEST(MemtableModelTest, ReadersBesideAWriterOfGroupsSeeExactlyWhatIsBelowTheirLimit) {
+  ReadBesideTheWriter(Memtable::kGroup);
 }
 
 }  // namespace
