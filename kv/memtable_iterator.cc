@@ -5,10 +5,10 @@
 namespace emdb {
 namespace {
 
-// Records of a leaf lie anywhere in the arena: fetch those that come soon, the first line of each
-// first, and the others when its sizes are there.
-constexpr uint32_t kPrefetchDistance = 12;
-constexpr uint32_t kPrefetchRestDistance = 6;
+// Records of a leaf lie anywhere in the arena: fetch those that come soon. Of a walk the first line
+// of each, and the others when its sizes are there; few steps behind a seek would wait for them.
+constexpr uint32_t kPrefetchDistance = 8;
+constexpr uint32_t kPrefetchRestDistance = 4;
 // What comes behind them of a larger record the processor fetches by itself.
 constexpr size_t kPrefetchBytes = 512;
 
@@ -19,29 +19,31 @@ constexpr size_t kPrefetchBytes = 512;
 }
 
 [[gnu::always_inline]] inline void MemtableIterator::PrefetchRest(uint32_t index) const {
-  if (index >= leaf_.count) return;
+  if (!is_walk_ || index >= leaf_.count) return;
   const MemtableRecord* const r = table_->record(leaf_.records[index]);
   const char* const start = reinterpret_cast<const char*>(r);
-  const size_t size =
-      std::min(MemtableRecord::SizeFor(r->key_size, r->value_size), kPrefetchBytes);
+  const size_t size = std::min(MemtableRecord::SizeFor(r->key_size, r->value_size), kPrefetchBytes);
   for (size_t at = 64; at < size; at += 64) __builtin_prefetch(start + at);
 }
 
 void MemtableIterator::SeekToFirst() { Seek({}); }
 
 void MemtableIterator::SeekToLast() {
+  is_walk_ = false;
   table_->ReadLeaf({}, Memtable::Target::kLast, &leaf_);
   index_ = leaf_.count;
   FindBackward();
 }
 
 void MemtableIterator::Seek(std::string_view target) {
+  is_walk_ = false;
   table_->ReadLeaf(target, Memtable::Target::kKey, &leaf_);
   index_ = leaf_.position.index;
   FindForward();
 }
 
 void MemtableIterator::SeekForPrev(std::string_view target) {
+  is_walk_ = false;
   table_->ReadLeaf(target, Memtable::Target::kKey, &leaf_);
   index_ = leaf_.position.index + (leaf_.position.equal ? 1 : 0);
   FindBackward();
@@ -66,6 +68,7 @@ void MemtableIterator::FindForward() {
     if (leaf_.next == 0) break;
     table_->ReadLeafAt(leaf_.next, &leaf_);
     index_ = 0;
+    is_walk_ = true;
     for (uint32_t i = 0; i < kPrefetchDistance; ++i) PrefetchStart(i);
     if (leaf_.next != 0) table_->node(leaf_.next)->Prefetch();
   }
@@ -87,6 +90,7 @@ void MemtableIterator::FindBackward() {
     // By the key: the leaf to the left may have been split since this one was copied.
     table_->ReadLeaf(table_->record(leaf_.low_fence)->key(), Memtable::Target::kBefore, &leaf_);
     index_ = leaf_.position.index;
+    is_walk_ = true;
   }
   current_ = nullptr;
 }

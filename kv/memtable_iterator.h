@@ -36,7 +36,7 @@ class MemtableIterator {
   }
 
  private:
-  // Of the leaf's record `index`, if there is one: its first line, and what follows if that is there.
+  // Of the leaf's record `index`, if there is one: its first line; and of a walk what follows that.
   void PrefetchStart(uint32_t index) const;
   void PrefetchRest(uint32_t index) const;
   // Entries [0, index_) of leaf_ are before the position, the others at or behind it.
@@ -46,7 +46,8 @@ class MemtableIterator {
   const Memtable* const table_;
   const uint64_t seq_limit_;
   Memtable::LeafCopy leaf_;
-  uint32_t index_ = 0;  // of current_ in leaf_, when Valid
+  uint32_t index_ = 0;    // of current_ in leaf_, when Valid
+  bool is_walk_ = false;  // it has left the leaf of the last seek
   const MemtableRecord* current_ = nullptr;
 };
 
