@@ -140,17 +140,17 @@ absl::StatusOr<uint64_t> DbImpl::AppendAndInsert(const Encoded& batch, bool star
     log_.NotifyDurable(seq, [](const absl::Status&) {});
   }
   Memtable* const memtable = active_;
-  absl::InlinedVector<Memtable::Change, Memtable::kGroup> group;
+  absl::InlinedVector<Memtable::Change, Memtable::kMany> changes;
   uint64_t puts = 0;
   ForEach(batch.bytes, [&](WriteBatch::Kind kind, std::string_view key, std::string_view value) {
     const bool is_put = kind == WriteBatch::Kind::kPut;
     puts += is_put ? 1 : 0;
-    group.push_back({is_put ? RecordKind::kPut : RecordKind::kDelete, key, value});
-    if (group.size() < Memtable::kGroup) return;
-    memtable->AddGroup(seq, group);
-    group.clear();
+    changes.push_back({is_put ? RecordKind::kPut : RecordKind::kDelete, key, value});
+    if (changes.size() < Memtable::kMany) return;
+    memtable->AddMany(seq, changes);
+    changes.clear();
   });
-  if (!group.empty()) memtable->AddGroup(seq, group);
+  if (!changes.empty()) memtable->AddMany(seq, changes);
   Statistics::Shard& shard = statistics_.shard();
   if (puts > 0) shard.puts.Add(puts);
   if (puts < batch.operations) shard.deletes.Add(batch.operations - puts);

@@ -306,17 +306,17 @@ void Memtable::Add(uint64_t seq, RecordKind kind, std::string_view key, std::str
   CountRecord(seq);
 }
 
-void Memtable::AddGroup(uint64_t seq, absl::Span<const Change> changes) {
-  EMDB_CHECK(changes.size() <= kGroup);
+void Memtable::AddMany(uint64_t seq, absl::Span<const Change> changes) {
+  EMDB_CHECK(changes.size() <= kMany);
   HeedWatch();
   // Few have no company, keys that ascend need no search, and noting puts needs the whole way.
-  if (changes.size() < kGroup / 2 || IsBehindAll(changes[0].key) || NotesPuts()) {
+  if (changes.size() < kMany / 2 || IsBehindAll(changes[0].key) || NotesPuts()) {
     for (const auto& [kind, key, value] : changes) Add(seq, kind, key, value);
     return;
   }
   const size_t nodes = nodes_;
-  std::array<Arena::Ref, kGroup> records;
-  std::array<MemtableNode*, kGroup> leaves;
+  std::array<Arena::Ref, kMany> records;
+  std::array<MemtableNode*, kMany> leaves;
   for (size_t i = 0; i < changes.size(); ++i) {
     const auto& [kind, key, value] = changes[i];
     leaves[i] = FetchLeaf(key);

@@ -44,7 +44,7 @@ class Memtable {
     std::string_view value;
   };
   // About as many nodes as a processor has cache lines under way to.
-  static constexpr size_t kGroup = 8;
+  static constexpr size_t kMany = 8;
 
   struct KeyRange {
     std::string_view begin;               // inclusive
@@ -71,9 +71,9 @@ class Memtable {
   }
   // `seq` is not below that of any record so far; among equal ones the last wins. There is room.
   void Add(uint64_t seq, RecordKind kind, std::string_view key, std::string_view value);
-  // The same for each of up to kGroup changes in turn, faster: the nodes that they go to are
+  // The same for each of up to kMany changes in turn, faster: the nodes that they go to are
   // fetched from memory side by side.
-  void AddGroup(uint64_t seq, absl::Span<const Change> changes);
+  void AddMany(uint64_t seq, absl::Span<const Change> changes);
   // Nothing with a seq of `end_seq` or above will be added.
   void Freeze(uint64_t end_seq) { end_seq_.store(end_seq, std::memory_order_release); }
 

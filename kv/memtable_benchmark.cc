@@ -55,7 +55,7 @@ void BM_Insert(benchmark::State& state) {
 BENCHMARK(BM_Insert)->Arg(kAscending)->Arg(kRandom)->Unit(benchmark::kMillisecond);
 
 // As batches do.
-void BM_InsertGroups(benchmark::State& state) {
+void BM_InsertMany(benchmark::State& state) {
   const std::vector<std::string> keys = Keys(state.range(0));
   auto pool = std::make_shared<ArenaPool>(kCapacity);
   const std::string value(100, 'v');
@@ -64,13 +64,13 @@ void BM_InsertGroups(benchmark::State& state) {
   const absl::Span<const Memtable::Change> all(changes);
   for (auto _ : state) {
     std::shared_ptr<Memtable> table = *Memtable::Create(pool, kCapacity);
-    for (size_t i = 0; i < all.size(); i += Memtable::kGroup) {
-      table->AddGroup(i, all.subspan(i, Memtable::kGroup));
+    for (size_t i = 0; i < all.size(); i += Memtable::kMany) {
+      table->AddMany(i, all.subspan(i, Memtable::kMany));
     }
   }
   state.SetItemsProcessed(state.iterations() * kRecords);
 }
-BENCHMARK(BM_InsertGroups)->Arg(kAscending)->Arg(kRandom)->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_InsertMany)->Arg(kAscending)->Arg(kRandom)->Unit(benchmark::kMillisecond);
 
 void BM_Build(benchmark::State& state) {
   const std::vector<std::string> keys = Keys(state.range(0));

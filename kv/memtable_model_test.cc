@@ -130,9 +130,9 @@ TEST(MemtableModelTest, AgreesWithAMapOfVersions) {
   }
 }
 
-// The writer puts key n at seq n / group, in a scattered order of keys; whoever reads at limit s
+// The writer puts key n at seq n / many, in a scattered order of keys; whoever reads at limit s
 // must find exactly the keys written below s, by lookup and by both ways of walking.
-void ReadBesideTheWriter(uint64_t group) {
+void ReadBesideTheWriter(uint64_t many) {
   constexpr uint64_t kKeys = 20000;
   std::shared_ptr<Memtable> table = NewMemtable();
   std::atomic<uint64_t> visible{0};
@@ -148,7 +148,7 @@ void ReadBesideTheWriter(uint64_t group) {
         const uint64_t n = random() % kKeys;
         std::string_view value;
         const bool found = table->Get(key_of(n), limit, &value) == Memtable::Lookup::kFound;
-        ASSERT_EQ(found, n / group < limit);
+        ASSERT_EQ(found, n / many < limit);
         if (found) {
           ASSERT_EQ(value, std::to_string(n));
         }
@@ -165,25 +165,25 @@ void ReadBesideTheWriter(uint64_t group) {
         last = it.key();
         seen++;
       }
-      ASSERT_EQ(seen, limit * group) << (forward ? "forward" : "backward");
-    } while (limit * group < kKeys);
+      ASSERT_EQ(seen, limit * many) << (forward ? "forward" : "backward");
+    } while (limit * many < kKeys);
   };
   std::vector<std::thread> readers;
   readers.reserve(3);
   for (uint32_t seed = 1; seed <= 3; ++seed) readers.emplace_back(read, seed);
-  for (uint64_t n = 0; n < kKeys; n += group) {
+  for (uint64_t n = 0; n < kKeys; n += many) {
     std::vector<std::string> keys;
     std::vector<std::string> values;
-    for (uint64_t i = n; i < n + group; ++i) {
+    for (uint64_t i = n; i < n + many; ++i) {
       keys.push_back(key_of(i));
       values.push_back(std::to_string(i));
     }
     std::vector<Memtable::Change> changes;
-    for (uint64_t i = 0; i < group; ++i) {
+    for (uint64_t i = 0; i < many; ++i) {
       changes.push_back({RecordKind::kPut, keys[i], values[i]});
     }
-    table->AddGroup(n / group, changes);
-    visible.store(n / group + 1, std::memory_order_release);
+    table->AddMany(n / many, changes);
+    visible.store(n / many + 1, std::memory_order_release);
   }
   for (std::thread& reader : readers) reader.join();
 }
@@ -192,8 +192,8 @@ TEST(MemtableModelTest, ReadersBesideTheWriterSeeExactlyWhatIsBelowTheirLimit) {
   ReadBesideTheWriter(1);
 }
 
-TEST(MemtableModelTest, ReadersBesideAWriterOfGroupsSeeExactlyWhatIsBelowTheirLimit) {
-  ReadBesideTheWriter(Memtable::kGroup);
+TEST(MemtableModelTest, ReadersBesideAWriterOfManySeeExactlyWhatIsBelowTheirLimit) {
+  ReadBesideTheWriter(Memtable::kMany);
 }
 
 }  // namespace

@@ -195,7 +195,7 @@ TEST(MemtableTest, HasRoomUntilTheArenaIsUsedUp) {
   EXPECT_FALSE(table->HasRoom(1 << 19));
 }
 
-// Random keys, many of them again and again, some within one group; then ascending ones; one change
+// Random keys, many of them again and again, some in one call; then ascending ones; one change
 // in four is a deletion.
 std::vector<Memtable::Change> ManyChanges(std::vector<std::string>* keys) {
   std::mt19937 random(1);
@@ -214,32 +214,32 @@ std::vector<Memtable::Change> ManyChanges(std::vector<std::string>* keys) {
   return changes;
 }
 
-TEST(MemtableTest, AGroupIsWhatItsChangesAreOneByOne) {
+TEST(MemtableTest, ManyAtATimeAreWhatTheyAreOneByOne) {
   std::vector<std::string> keys;
   const std::vector<Memtable::Change> changes = ManyChanges(&keys);
   std::shared_ptr<Memtable> one_by_one = NewMemtable();
-  std::shared_ptr<Memtable> grouped = NewMemtable();
+  std::shared_ptr<Memtable> many = NewMemtable();
   std::mt19937 random(2);
   for (size_t i = 0; i < changes.size();) {
-    const auto group =
-        absl::Span<const Memtable::Change>(changes).subspan(i, 1 + random() % Memtable::kGroup);
-    for (const auto& [kind, key, value] : group) one_by_one->Add(i, kind, key, value);
-    grouped->AddGroup(i, group);
-    i += group.size();
+    const auto part =
+        absl::Span<const Memtable::Change>(changes).subspan(i, 1 + random() % Memtable::kMany);
+    for (const auto& [kind, key, value] : part) one_by_one->Add(i, kind, key, value);
+    many->AddMany(i, part);
+    i += part.size();
   }
-  EXPECT_EQ(grouped->record_count(), changes.size());
-  EXPECT_EQ(grouped->key_count(), one_by_one->key_count());
-  EXPECT_EQ(grouped->key_balance(), one_by_one->key_balance());
+  EXPECT_EQ(many->record_count(), changes.size());
+  EXPECT_EQ(many->key_count(), one_by_one->key_count());
+  EXPECT_EQ(many->key_balance(), one_by_one->key_balance());
   for (const uint64_t limit : {uint64_t{0}, uint64_t{7'000}, uint64_t{20'500}, UINT64_MAX}) {
-    EXPECT_EQ(Forward(*grouped, limit), Forward(*one_by_one, limit));
-    EXPECT_EQ(Backward(*grouped, limit), Backward(*one_by_one, limit));
+    EXPECT_EQ(Forward(*many, limit), Forward(*one_by_one, limit));
+    EXPECT_EQ(Backward(*many, limit), Backward(*one_by_one, limit));
     for (const std::string& key : keys) {
-      ASSERT_EQ(Get(*grouped, key, limit), Get(*one_by_one, key, limit)) << key;
+      ASSERT_EQ(Get(*many, key, limit), Get(*one_by_one, key, limit)) << key;
     }
   }
 }
 
-TEST(MemtableTest, PutsOfGroupsAreNotedWhereThatIsAskedFor) {
+TEST(MemtableTest, PutsOfManyAreNotedWhereThatIsAskedFor) {
   std::shared_ptr<Memtable> table = NewMemtable();
   for (int i = 0; i < 10'000; ++i) {
     table->Add(1, RecordKind::kPut, "k" + std::to_string(10'000 + i), "v");
@@ -253,10 +253,10 @@ TEST(MemtableTest, PutsOfGroupsAreNotedWhereThatIsAskedFor) {
     deletions.push_back({RecordKind::kDelete, key, ""});
     puts.push_back({RecordKind::kPut, key, "new"});
   }
-  table->AddGroup(2, deletions);
+  table->AddMany(2, deletions);
   EXPECT_TRUE(table->KnowsPutsFrom(2));
   EXPECT_FALSE(table->MayHavePut({.begin = "k", .end = std::nullopt}, 2));
-  table->AddGroup(3, absl::MakeSpan(puts).subspan(4));
+  table->AddMany(3, absl::MakeSpan(puts).subspan(4));
   for (const std::string& key : keys) {
     EXPECT_EQ(table->MayHavePut({.begin = key, .end = key + "0"}, 3), key >= keys[4]) << key;
   }
