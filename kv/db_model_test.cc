@@ -60,8 +60,8 @@ class Model {
 
  private:
   struct Held {
-    OrderMonitor::Pages pages;
     Snapshot snapshot;
+    OrderMonitor::Pages pages;  // goes first: without the snapshot they may be written to
     State state;
   };
 
@@ -233,13 +233,10 @@ class Model {
   void TakeSnapshot() {
     if (snapshots_.size() >= 5) return DropSnapshot();
     auto held = std::make_unique<Held>();
-    OrderMonitor::Pages after;
-    // A checkpoint may become durable in between: the snapshot would not keep what was pinned.
-    do {
-      held->pages = monitor_.PinDurable();
-      held->snapshot = db_->GetSnapshot();
-      after = monitor_.PinDurable();
-    } while (held->pages != nullptr && *held->pages != *after);
+    // In this order: a checkpoint may become durable in between. A snapshot keeps what any later
+    // generation reaches, but not what only an earlier one does.
+    held->snapshot = db_->GetSnapshot();
+    held->pages = monitor_.PinDurable();
     held->state = state_;
     snapshots_.push_back(std::move(held));
   }
