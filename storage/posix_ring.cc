@@ -69,8 +69,8 @@ absl::StatusOr<std::unique_ptr<RingMapping>> MapPosixRing(std::string_view path,
 
   EMDB_ASSIGN_OR_RETURN(const FileDescriptor fd, OpenDescriptor(file->path(), O_RDWR));
   EMDB_ASSIGN_OR_RETURN(std::unique_ptr<RingMapping> ring, MapTwice(fd.get(), file->path(), size));
-  // So would touching a page that cannot be read. Where the kernel is too old to try (before 5.14),
-  // or has found such a page, reading tells.
+  // So would touching a page that cannot be read. Where the kernel cannot try all of them (before
+  // 5.14), or has found such a page, reading tells.
   if (::madvise(ring->data(), size, MADV_POPULATE_READ) != 0) {
     EMDB_RETURN_IF_ERROR(CheckReadable(*file, size));
   }

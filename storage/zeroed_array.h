@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <type_traits>
+#include <utility>
 
+#include "absl/status/statusor.h"
 #include "storage/check.h"
 #include "storage/fresh_memory.h"
 
