@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "kv/memtable_changes.h"
+#include "storage/epoch.h"
 #include "storage/status.h"
 #include "storage/thread.h"
 
@@ -18,6 +19,7 @@ Checkpointer::Checkpointer(const Parts& parts) : parts_(parts) {
   checkpoint_seq_ = merged_seq_ = state->tree.next_seq();
   // Of a process that ended before it had been quiet for long enough.
   is_untidy_ = parts_.store->stats().slice_pages > 0;
+  parts_.store->YieldDisk([this] { return DiskIsWanted(); });
 }
 
 absl::StatusOr<std::unique_ptr<Checkpointer>> Checkpointer::Start(const Parts& parts) {
@@ -29,13 +31,13 @@ absl::StatusOr<std::unique_ptr<Checkpointer>> Checkpointer::Start(const Parts& p
 }
 
 Checkpointer::~Checkpointer() {
-  if (!thread_.joinable()) return;
-  {
+  if (thread_.joinable()) {
     MutexLock lock(&mutex_);
     is_stopping_ = true;
     work_.Signal();
   }
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
+  parts_.store->YieldDisk(nullptr);
 }
 
 void Checkpointer::Schedule() {
@@ -233,6 +235,17 @@ absl::Status Checkpointer::Merge(const Memtable& table) {
     parts_.statistics->checkpoint_duration.Record(parts_.env->NowNanos() - start);
   }
   return result;
+}
+
+bool Checkpointer::DiskIsWanted() const {
+  constexpr uint64_t kGoOnNanos = std::chrono::nanoseconds(kCommitsGoOn).count();
+  const uint64_t last_commit = parts_.statistics->last_commit_nanos();
+  if (last_commit == 0 || parts_.env->NowNanos() > last_commit + kGoOnNanos) return false;
+  if (!is_merging()) return true;
+  const EpochGuard guard(parts_.states->epoch());
+  const double fill = static_cast<double>(parts_.states->current()->active->memory_bytes()) /
+                      static_cast<double>(parts_.memtable_size);
+  return fill <= progress() + kYieldingLead;
 }
 
 void Checkpointer::Record(const absl::Status& result) {

@@ -23,6 +23,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <thread>
@@ -54,6 +55,7 @@ class Checkpointer {
     ReadStates* states;
     PublishQueue* queue;
     Statistics* statistics;
+    size_t memtable_size;
   };
 
   // All parts outlive it. The current state may have frozen memtables. ResourceExhausted if its
@@ -103,6 +105,11 @@ class Checkpointer {
   // How long no checkpoint is asked for, and from then on nothing written, before the store is
   // tidied.
   static constexpr std::chrono::milliseconds kQuietTime{50};
+  // How far the fill of the active memtable may lead a merge that yields the disk: half of what
+  // slows writers (pacer.h).
+  static constexpr double kYieldingLead = 0.05;
+  // For so long after a commit the next one is expected.
+  static constexpr std::chrono::milliseconds kCommitsGoOn{100};
 
   void Run() ABSL_LOCKS_EXCLUDED(mutex_);
   Task WaitForWork() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -117,6 +124,9 @@ class Checkpointer {
   // Notes whether the log goes on after its `error`, which it returns.
   absl::Status LogError(const absl::Status& error);
   absl::Status Merge(const Memtable& table) ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintenance_mutex_);
+  // Whether pages should be written in small pieces: commits wait for the disk, and writers are not
+  // filling the next memtable faster than the merge goes on. For the thread that writes pages.
+  bool DiskIsWanted() const;
   void Record(const absl::Status& result) ABSL_LOCKS_EXCLUDED(mutex_);
   // `cause` is final.
   void Break(const absl::Status& cause) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -59,16 +59,17 @@ class CheckpointerTest : public testing::Test {
   }
 
   void Start() {
-    auto checkpointer =
-        Checkpointer::Start({&env_, &log_, store_.get(), &states_, &queue_, &statistics_});
+    auto checkpointer = Checkpointer::Start(
+        {&env_, &log_, store_.get(), &states_, &queue_, &statistics_, kCapacity});
     ASSERT_TRUE(checkpointer.ok()) << checkpointer.status();
     checkpointer_ = *std::move(checkpointer);
   }
 
-  uint64_t Write(const std::string& key, bool must_be_durable = false) {
+  uint64_t Write(const std::string& key, bool must_be_durable = false,
+                 std::string_view value = "value") {
     const absl::StatusOr<uint64_t> seq = log_.Append(key);
     EXPECT_TRUE(seq.ok());
-    active_->Add(*seq, RecordKind::kPut, key, "value");
+    active_->Add(*seq, RecordKind::kPut, key, value);
     queue_.Publish(*seq, must_be_durable);
     return *seq;
   }
@@ -131,6 +132,53 @@ TEST_F(CheckpointerTest, WhatIsFrozenAtTheStartIsCheckpointedToo) {
   Start();
   EXPECT_TRUE(checkpointer_->WaitForCheckpoint(end).ok());
   EXPECT_TRUE(IsInTree("key"));
+}
+
+// Puts half a memtable, checkpoints it, and tells the size of the largest write to the store.
+class CheckpointBesideCommitsTest : public CheckpointerTest {
+ protected:
+  uint64_t LargestWrite() {
+    std::atomic<uint64_t> largest = 0;
+    env_.SetObserver([&largest](const FaultEnv::TraceEntry& entry) {
+      if (entry.op != FileOp::kWrite || entry.path != "dir/store") return;
+      if (entry.size > largest) largest = entry.size;
+    });
+    for (int i = 0; i < 128; ++i) Write("key" + std::to_string(1000 + i), false, kLargeValue);
+    const uint64_t end = Freeze();
+    if (is_filled_meanwhile_) {
+      for (int i = 0; i < 128; ++i) Write("more" + std::to_string(i), false, kLargeValue);
+    }
+    Start();
+    EXPECT_TRUE(checkpointer_->WaitForCheckpoint(end).ok());
+    env_.SetObserver(nullptr);
+    return largest;
+  }
+
+  const std::string kLargeValue = std::string(4000, 'v');
+  static constexpr uint64_t kAllPages = 500'000;  // at least
+  static constexpr uint64_t kPiece = 128 << 10;   // PageStore::YieldDisk
+  bool is_filled_meanwhile_ = false;
+};
+
+TEST_F(CheckpointBesideCommitsTest, WithoutCommitsPagesAreWrittenTogether) {
+  EXPECT_GT(LargestWrite(), kAllPages);
+}
+
+TEST_F(CheckpointBesideCommitsTest, WithCommitsPagesAreWrittenInPieces) {
+  // As if it were still going on while the pages are written.
+  statistics_.RecordCommit(env_.NowNanos(), env_.NowNanos() + 60'000'000'000);
+  EXPECT_EQ(LargestWrite(), kPiece);
+}
+
+TEST_F(CheckpointBesideCommitsTest, CommitsOfLongAgoDoNotCount) {
+  statistics_.RecordCommit(1, env_.NowNanos() - 200'000'000);
+  EXPECT_GT(LargestWrite(), kAllPages);
+}
+
+TEST_F(CheckpointBesideCommitsTest, WritersWhoWouldHaveToWaitComeFirst) {
+  is_filled_meanwhile_ = true;
+  statistics_.RecordCommit(env_.NowNanos(), env_.NowNanos() + 60'000'000'000);
+  EXPECT_GT(LargestWrite(), kAllPages);
 }
 
 TEST_F(CheckpointerTest, MemtablesAreMergedOldestFirst) {

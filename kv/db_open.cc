@@ -94,9 +94,10 @@ DbImpl::DbImpl(Parts parts)
 absl::StatusOr<std::unique_ptr<DbImpl>> DbImpl::Start(Parts parts) {
   std::unique_ptr<DbImpl> db(new DbImpl(std::move(parts)));
   if (db->options_.read_only) return db;
-  EMDB_ASSIGN_OR_RETURN(db->checkpointer_,
-                        Checkpointer::Start({db->env_, &db->log_, db->store_.get(), &db->states_,
-                                             &db->queue_, &db->statistics_}));
+  EMDB_ASSIGN_OR_RETURN(
+      db->checkpointer_,
+      Checkpointer::Start({db->env_, &db->log_, db->store_.get(), &db->states_, &db->queue_,
+                           &db->statistics_, db->options_.memtable_size}));
   db->pacer_.emplace(
       Pacer::Parts{db->env_, &db->states_, db->checkpointer_.get(), &db->statistics_},
       db->options_.memtable_size);

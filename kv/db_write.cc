@@ -64,7 +64,7 @@ absl::Status DbImpl::Write(const Encoded& batch, bool sync) {
   }
   if (must_be_durable) {
     absl::Status result = AwaitDurable(seq, batch, memtable);
-    statistics_.commit_latency.Record(env_->NowNanos() - start);
+    statistics_.RecordCommit(start, env_->NowNanos());
     return result;
   }
   if (!is_visible) {
@@ -127,7 +127,7 @@ void DbImpl::WriteAsync(const Encoded& batch, std::function<void(const absl::Sta
     const std::unique_ptr<AsyncWrite> write = std::move(waiting->self);
     const absl::Status result = queue_.Resolve(
         write->seq, durable, [&write] { MakeVoid(write->bytes, write->seq, *write->memtable); });
-    statistics_.commit_latency.Record(env_->NowNanos() - write->start);
+    statistics_.RecordCommit(write->start, env_->NowNanos());
     write->done(result);
   });
 }

@@ -56,8 +56,8 @@ class PacerAtWorkTest : public testing::Test {
       state->active = NewMemtable();
       state->tree = store_->GetView();
     });
-    auto checkpointer =
-        Checkpointer::Start({&env_, &log_, store_.get(), &states_, &queue_, &statistics_});
+    auto checkpointer = Checkpointer::Start(
+        {&env_, &log_, store_.get(), &states_, &queue_, &statistics_, kMemtableSize});
     EXPECT_TRUE(checkpointer.ok()) << checkpointer.status();
     checkpointer_ = *std::move(checkpointer);
     pacer_ = std::make_unique<Pacer>(

@@ -19,7 +19,7 @@ void Statistics::AddTo(Stats* out) const {
     shard.get_latency.AddTo(&out->get_latency);
     shard.write_latency.AddTo(&out->write_latency);
   }
-  commit_latency.AddTo(&out->commit_latency);
+  commit_latency_.AddTo(&out->commit_latency);
   checkpoint_duration.AddTo(&out->checkpoint_duration);
   write_stalls.AddTo(&out->write_stalls);
   out->checkpoints += checkpoints.Get();

@@ -61,7 +61,14 @@ class Statistics {
   // The calling thread's own; if more than kOwnedShards threads are alive, some share one.
   Shard& shard();
 
-  AtomicHistogram commit_latency;
+  // Of a write that was to be durable, whatever became of it.
+  void RecordCommit(uint64_t start_nanos, uint64_t end_nanos) {
+    commit_latency_.Record(end_nanos - start_nanos);
+    last_commit_nanos_.store(end_nanos, std::memory_order_relaxed);
+  }
+  // When the last of them ended, by Env::NowNanos; 0: there was none.
+  uint64_t last_commit_nanos() const { return last_commit_nanos_.load(std::memory_order_relaxed); }
+
   AtomicHistogram checkpoint_duration;
   AtomicHistogram write_stalls;
   Counter checkpoints;
@@ -74,6 +81,8 @@ class Statistics {
   static constexpr size_t kOwnedShards = 64;
 
   const std::unique_ptr<Shard[]> shards_;
+  AtomicHistogram commit_latency_;
+  std::atomic<uint64_t> last_commit_nanos_{0};
 };
 
 }  // namespace emdb

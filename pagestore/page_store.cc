@@ -73,6 +73,10 @@ absl::Status PageStore::Compact(const std::function<void()>& on_generation) {
 
 absl::StatusOr<bool> PageStore::Tidy() { return impl_->Tidy(); }
 
+void PageStore::YieldDisk(std::function<bool()> is_wanted) {
+  impl_->YieldDisk(std::move(is_wanted));
+}
+
 absl::Status PageStore::Verify(const std::function<void(uint64_t, uint64_t)>& progress) {
   return impl_->Verify(progress);
 }

@@ -188,6 +188,12 @@ class PageStore {
   // moved. Errors as of Checkpoint.
   absl::StatusOr<bool> Tidy();
 
+  // From now on pages are written 128 KiB at a time while `is_wanted` says that somebody else waits
+  // for the disk, and a MiB at a time otherwise, which is faster where pages stand in many places.
+  // It is asked in front of each write, by one thread at a time, and while a Checkpoint, Load,
+  // Compact or Tidy runs only. Null, as at first: nobody does.
+  void YieldDisk(std::function<bool()> is_wanted);
+
   // Reads every page of the newest generation and checks every invariant: checksums and identities,
   // keys in order and within their separators, counts, large values, and that each page is
   // reachable once or free. DataLoss naming file and offset of the first thing wrong. `progress`

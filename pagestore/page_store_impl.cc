@@ -202,6 +202,11 @@ void PageStoreImpl::Reclaim() {
   cache_.Erase(free_space_.Reclaim(registry_->Oldest(header_.generation)));
 }
 
+void PageStoreImpl::YieldDisk(std::function<bool()> is_wanted) {
+  MutexLock lock(&writer_mutex_);
+  disk_is_wanted_ = std::move(is_wanted);
+}
+
 absl::Status PageStoreImpl::EnsureDurable() {
   // Without the lock, which a load or a verification may hold for long. Acquire: the sync is over.
   if (header_is_durable_.load(std::memory_order_acquire)) return absl::OkStatus();
@@ -227,7 +232,7 @@ absl::Status PageStoreImpl::WriteGeneration(uint64_t next_seq, const MakeTree& m
   StoreHeader header = header_;
   ++header.generation;
   header.next_seq = next_seq;
-  std::optional<PageWriter> writer(std::in_place, &file_, &free_space_, &cache_);
+  std::optional<PageWriter> writer(std::in_place, &file_, &free_space_, &cache_, disk_is_wanted_);
   absl::Status status = WritePages(make, &*writer, &header);
   if (!status.ok()) {
     // Nothing refers to what was written, so the durable generation is all there is.

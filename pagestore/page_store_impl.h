@@ -52,6 +52,7 @@ class PageStoreImpl {
   absl::Status Compact(const std::function<void()>& on_generation)
       ABSL_LOCKS_EXCLUDED(writer_mutex_);
   absl::StatusOr<bool> Tidy() ABSL_LOCKS_EXCLUDED(writer_mutex_);
+  void YieldDisk(std::function<bool()> is_wanted) ABSL_LOCKS_EXCLUDED(writer_mutex_);
   absl::Status Verify(const std::function<void(uint64_t, uint64_t)>& progress)
       ABSL_LOCKS_EXCLUDED(writer_mutex_);
   absl::StatusOr<std::string> DescribePage(uint64_t id);
@@ -119,6 +120,7 @@ class PageStoreImpl {
   std::atomic<bool> header_is_durable_;
   absl::Status poison_ ABSL_GUARDED_BY(writer_mutex_);
   bool closed_ ABSL_GUARDED_BY(writer_mutex_) = false;
+  std::function<bool()> disk_is_wanted_ ABSL_GUARDED_BY(writer_mutex_);
   // When the generation being written moves the end of the file to the front, if it ever does.
   std::optional<FreeSpace::Shrink> shrink_ ABSL_GUARDED_BY(writer_mutex_) =
       FreeSpace::Shrink::kWhenHalfIsFree;

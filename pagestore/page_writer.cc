@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "absl/types/span.h"
 #include "storage/crc32c.h"
@@ -14,13 +15,14 @@ constexpr size_t kBufferBytes = size_t{1} << 20;
 
 }  // namespace
 
-PageWriter::PageWriter(PageFile* file, FreeSpace* free_space, PageCache* cache)
+PageWriter::PageWriter(PageFile* file, FreeSpace* free_space, PageCache* cache,
+                       std::function<bool()> disk_is_wanted)
     : file_(file),
       free_space_(free_space),
       cache_(cache),
       page_size_(file->page_size()),
       capacity_(static_cast<uint32_t>(kBufferBytes / page_size_)),
-      behind_(file, kBufferBytes) {}
+      behind_(file, kBufferBytes, std::move(disk_is_wanted)) {}
 
 absl::Status PageWriter::Flush() {
   if (gathered_ == 0) return absl::OkStatus();

@@ -9,6 +9,7 @@
 #define EMDB_PAGESTORE_PAGE_WRITER_H_
 
 #include <cstdint>
+#include <functional>
 #include <string_view>
 #include <vector>
 
@@ -29,8 +30,10 @@ class PageWriter {
     char* data = nullptr;
   };
 
-  // All outlive it. Pages that are given a place are erased from the cache first.
-  PageWriter(PageFile* file, FreeSpace* free_space, PageCache* cache);
+  // All outlive it. Pages that are given a place are erased from the cache first. `disk_is_wanted`
+  // is for WriteBehind.
+  PageWriter(PageFile* file, FreeSpace* free_space, PageCache* cache,
+             std::function<bool()> disk_is_wanted = nullptr);
 
   // Room for one page, to be filled before the next call.
   absl::StatusOr<Slot> NextPage() { return Reserve(1); }

@@ -1,12 +1,32 @@
 #include "pagestore/write_behind.h"
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "storage/status.h"
 #include "storage/thread.h"
 
 namespace emdb {
+namespace {
+
+// Takes up to `most` pages from the front of *runs.
+std::vector<PageRun> TakeFront(uint32_t most, absl::Span<PageRun>* runs) {
+  std::vector<PageRun> taken;
+  while (most > 0 && !runs->empty()) {
+    PageRun& run = runs->front();
+    const uint32_t count = std::min(most, run.count);
+    taken.push_back({run.first, count});
+    run.first += count;
+    run.count -= count;
+    most -= count;
+    if (run.count == 0) runs->remove_prefix(1);
+  }
+  return taken;
+}
+
+}  // namespace
 
 WriteBehind::~WriteBehind() {
   if (!thread_.joinable()) return;
@@ -28,7 +48,7 @@ absl::Status WriteBehind::Write(absl::Span<const PageRun> runs) {
   Job job(runs.begin(), runs.end());
   if (!thread_.joinable()) {
     absl::StatusOr<std::thread> thread = StartThread("page writer", [this] { Run(); });
-    if (!thread.ok()) return WriteHere(job);
+    if (!thread.ok()) return WriteHere(std::move(job));
     thread_ = *std::move(thread);
   }
   MutexLock lock(&mutex_);
@@ -41,14 +61,21 @@ absl::Status WriteBehind::Write(absl::Span<const PageRun> runs) {
 }
 
 // Without a thread nothing else is under way, and the same buffer can be filled again.
-absl::Status WriteBehind::WriteHere(const Job& job) {
+absl::Status WriteBehind::WriteHere(Job job) {
   MutexLock lock(&mutex_);
-  if (error_.ok()) error_ = WriteBuffer(job, buffers_[filling_]);
+  if (error_.ok()) error_ = WriteBuffer(std::move(job), buffers_[filling_]);
   return error_;
 }
 
-absl::Status WriteBehind::WriteBuffer(const Job& job, const AlignedBuffer& buffer) {
-  return file_->WriteRuns(job, std::string_view(buffer.data(), buffer.size()));
+absl::Status WriteBehind::WriteBuffer(Job job, const AlignedBuffer& buffer) {
+  std::string_view pages(buffer.data(), buffer.size());
+  absl::Span<PageRun> runs = absl::MakeSpan(job);
+  while (disk_is_wanted_ != nullptr && !runs.empty() && disk_is_wanted_()) {
+    const Job piece = TakeFront(static_cast<uint32_t>(kPieceBytes / file_->page_size()), &runs);
+    EMDB_RETURN_IF_ERROR(file_->WriteRuns(piece, pages));
+    for (const PageRun& run : piece) pages.remove_prefix(size_t{run.count} * file_->page_size());
+  }
+  return runs.empty() ? absl::OkStatus() : file_->WriteRuns(runs, pages);
 }
 
 absl::Status WriteBehind::Finish() {
@@ -70,7 +97,7 @@ void WriteBehind::Run() {
       is_wanted = error_.ok();
     }
     absl::Status status;
-    if (is_wanted) status = WriteBuffer(job, buffers_[at]);
+    if (is_wanted) status = WriteBuffer(std::move(job), buffers_[at]);
     at = (at + 1) % kBuffers;
     MutexLock lock(&mutex_);
     if (error_.ok()) error_ = std::move(status);

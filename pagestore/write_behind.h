@@ -2,6 +2,10 @@
 // with the next ones. A disk takes as long for a large write as a merge takes to make it: side by
 // side they take half. The pages of a buffer may belong to many places; they are written together.
 //
+// A disk serves what is under way side by side, so that a commit that comes meanwhile takes as long
+// as a buffer does. While somebody else wants the disk a buffer is written in pieces, one after the
+// other.
+//
 // Buffers are written one at a time, in the order they were given; after an error none is written
 // any more. Nothing is synced. The thread is started with the first buffer; as long as there can be
 // none, buffers are written by the caller.
@@ -14,7 +18,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -29,8 +35,13 @@ namespace emdb {
 
 class WriteBehind {
  public:
-  // `file` outlives it. Takes memory for kBuffers buffers, each when it is first filled.
-  WriteBehind(PageFile* file, size_t buffer_bytes) : file_(file), buffer_bytes_(buffer_bytes) {}
+  // Of a piece of a buffer.
+  static constexpr size_t kPieceBytes = size_t{128} << 10;
+
+  // `file` outlives it. Takes memory for kBuffers buffers, each when it is first filled. The thread
+  // that writes asks `disk_is_wanted`, if given, before each piece.
+  WriteBehind(PageFile* file, size_t buffer_bytes, std::function<bool()> disk_is_wanted = nullptr)
+      : file_(file), buffer_bytes_(buffer_bytes), disk_is_wanted_(std::move(disk_is_wanted)) {}
   // Waits for what is being written.
   ~WriteBehind() ABSL_LOCKS_EXCLUDED(mutex_);
   WriteBehind(const WriteBehind&) = delete;
@@ -49,12 +60,13 @@ class WriteBehind {
   static constexpr size_t kBuffers = 3;
   using Job = std::vector<PageRun>;
 
-  absl::Status WriteHere(const Job& job) ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::Status WriteBuffer(const Job& job, const AlignedBuffer& buffer);
+  absl::Status WriteHere(Job job) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status WriteBuffer(Job job, const AlignedBuffer& buffer);
   void Run() ABSL_LOCKS_EXCLUDED(mutex_);
 
   PageFile* const file_;
   const size_t buffer_bytes_;
+  const std::function<bool()> disk_is_wanted_;
   // Taken in turn. Not guarded: those of jobs belong to the thread, the next one to the caller.
   std::array<AlignedBuffer, kBuffers> buffers_;
   size_t filling_ = 0;

@@ -1,9 +1,12 @@
 #include "pagestore/write_behind.h"
 
+#include <atomic>
 #include <cstring>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "gtest/gtest.h"
@@ -67,6 +70,52 @@ TEST_F(WriteBehindTest, WritesTheRunsOfABufferToTheirPlaces) {
   EXPECT_EQ(Read({9, 1}), std::string(kPageSize, 'a'));
   EXPECT_EQ(Read({2, 2}), std::string(kPageSize, 'b') + std::string(kPageSize, 'c'));
   EXPECT_EQ(Read({5, 1}), std::string(kPageSize, 'd'));
+}
+
+TEST_F(WriteBehindTest, WhileTheDiskIsWantedABufferIsWrittenInPieces) {
+  constexpr uint32_t kPiecePages = WriteBehind::kPieceBytes / kPageSize;
+  constexpr size_t kLargeBuffer = 4 * WriteBehind::kPieceBytes;
+  // Before the first two pieces, and not before the third.
+  std::atomic<int> asked = 0;
+  WriteBehind behind(&file_, kLargeBuffer, [&asked] { return ++asked <= 2; });
+  std::string expected;
+  for (uint32_t page = 0; page < 4 * kPiecePages; ++page) {
+    expected += std::string(kPageSize, static_cast<char>('a' + page % 26));
+  }
+  std::memcpy(behind.buffer(), expected.data(), expected.size());
+  // The second run is in three pieces.
+  ASSERT_EQ(behind.Write({{1000, kPiecePages - 1}, {2000, 3 * kPiecePages}, {10, 1}}),
+            absl::OkStatus());
+  ASSERT_EQ(behind.Finish(), absl::OkStatus());
+  EXPECT_EQ(asked, 3);
+  std::vector<std::pair<uint64_t, uint64_t>> writes;
+  for (const FaultEnv::TraceEntry& entry : env_.Trace()) {
+    if (entry.op == FileOp::kWrite) {
+      writes.emplace_back(entry.offset / kPageSize, entry.size / kPageSize);
+    }
+  }
+  const std::vector<std::pair<uint64_t, uint64_t>> pieces = {
+      {1000, kPiecePages - 1},
+      {2000, 1},
+      {2001, kPiecePages},
+      {2001 + kPiecePages, 2 * kPiecePages - 1},
+      {10, 1}};
+  EXPECT_EQ(writes, pieces);
+  EXPECT_EQ(Read({1000, kPiecePages - 1}) + Read({2000, 3 * kPiecePages}) + Read({10, 1}),
+            expected);
+}
+
+TEST_F(WriteBehindTest, AnErrorOfAPieceEndsTheWriting) {
+  WriteBehind behind(&file_, 2 * WriteBehind::kPieceBytes, [] { return true; });
+  FaultRule rule;
+  rule.matches = [](FileOp op, std::string_view) { return op == FileOp::kWrite; };
+  rule.count = 1;
+  env_.AddRule(rule);
+  WriteFilled(&behind, 0, 'a', 2 * WriteBehind::kPieceBytes).IgnoreError();
+  EXPECT_FALSE(behind.Finish().ok());
+  for (const FaultEnv::TraceEntry& entry : env_.Trace()) {
+    EXPECT_TRUE(entry.op != FileOp::kWrite || !entry.ok) << entry.offset;
+  }
 }
 
 TEST_F(WriteBehindTest, FinishWithoutWritesIsOk) {
