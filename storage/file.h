@@ -56,7 +56,7 @@ class File {
 
   // Writes all of them, which do not overlap, as WriteAt does each: in any order, and side by side
   // where the system can. On an error any part of any of them may be written; on return none is
-  // being written any more.
+  // being written any more. If the process is killed meanwhile they go on; see Env::Lock.
   virtual absl::Status MultiWrite(absl::Span<const WriteRequest> requests);
 
   // Durable on return: all written bytes and what is needed to read them back (fdatasync). After an

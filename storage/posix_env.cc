@@ -7,9 +7,11 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "storage/check.h"
+#include "storage/file_descriptor.h"
 #include "storage/posix_file.h"
 #include "storage/posix_lock.h"
 #include "storage/posix_ring.h"
@@ -22,7 +24,12 @@ class PosixEnvImpl final : public Env {
  public:
   absl::StatusOr<std::unique_ptr<File>> OpenFile(std::string_view path,
                                                  const OpenOptions& options) override {
-    return PosixFile::Open(path, options);
+    EMDB_ASSIGN_OR_RETURN(std::unique_ptr<PosixFile> file, PosixFile::Open(path, options));
+    if (options.write) {
+      EMDB_ASSIGN_OR_RETURN(FileDescriptor lock, locks_.DescriptorFor(file->descriptor()));
+      if (lock.valid()) EMDB_RETURN_IF_ERROR(file->WriteThrough(std::move(lock)));
+    }
+    return file;
   }
 
   absl::StatusOr<std::unique_ptr<Directory>> OpenDirectory(std::string_view path) override {

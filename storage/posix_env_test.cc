@@ -13,12 +13,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "storage/aligned_buffer.h"
@@ -279,6 +282,46 @@ TEST_F(PosixEnvTest, AForkedChildGetsTheLockThatItsParentHasGivenUp) {
   EXPECT_EQ(WEXITSTATUS(status), 0);
   ::close(given_up[0]);
   ::close(given_up[1]);
+}
+
+// What a killed process has given to the kernel keeps the description that it was given through, as
+// a child does that has inherited the file and nothing else.
+TEST_F(PosixEnvTest, ALockIsHeldAsLongAsItsProcessMayStillWriteToTheFile) {
+  const std::string path = Path("f");
+  Open("f");
+  if (!PosixEnv()->OpenFile(path, kDirect).ok()) GTEST_SKIP() << "no O_DIRECT here";
+  int ends_writing[2];
+  ASSERT_EQ(::pipe(ends_writing), 0);
+  const pid_t holder = ::fork();
+  if (holder == 0) {
+    absl::StatusOr<std::unique_ptr<FileLock>> lock = PosixEnv()->Lock(path, LockMode::kExclusive);
+    const absl::StatusOr<std::unique_ptr<File>> file = PosixEnv()->OpenFile(path, kDirect);
+    if (!lock.ok() || !file.ok()) ::_exit(1);
+    if (::fork() == 0) {
+      lock->reset();  // the copy of its parent's
+      ::close(ends_writing[1]);
+      char byte = 0;
+      ::_exit(::read(ends_writing[0], &byte, 1) == 0 ? 0 : 1);
+    }
+    ::_exit(0);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(holder, &status, 0), holder);
+  ASSERT_EQ(status, 0);
+  EXPECT_FALSE(IsFree(path));
+  // Who asks meanwhile waits, since the process is gone.
+  std::atomic<bool> is_over = false;
+  std::thread ends_it([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    is_over = true;
+    ::close(ends_writing[1]);
+  });
+  const absl::StatusOr<std::unique_ptr<FileLock>> lock =
+      PosixEnv()->Lock(path, LockMode::kExclusive);
+  EXPECT_TRUE(lock.ok()) << lock.status();
+  EXPECT_TRUE(is_over);
+  ends_it.join();
+  ::close(ends_writing[0]);
 }
 
 TEST_F(PosixEnvTest, NoFileTakesThePlaceOfAClosedStandardStream) {

@@ -107,8 +107,8 @@ absl::StatusOr<FileDescriptor> OpenDescriptor(const std::string& path, int flags
   return fd;
 }
 
-absl::StatusOr<std::unique_ptr<File>> PosixFile::Open(std::string_view path,
-                                                      const OpenOptions& options) {
+absl::StatusOr<std::unique_ptr<PosixFile>> PosixFile::Open(std::string_view path,
+                                                           const OpenOptions& options) {
   std::string name(path);
   if (options.create && !options.write) return IoError(EINVAL, "create without writing", name);
   int flags = options.write ? O_RDWR : O_RDONLY;
@@ -120,7 +120,13 @@ absl::StatusOr<std::unique_ptr<File>> PosixFile::Open(std::string_view path,
     if (!options.direct || !absl::IsInvalidArgument(fd.status())) return fd.status();
     return Annotate(fd.status(), "this file system has no direct I/O (O_DIRECT)");
   }
-  return std::unique_ptr<File>(new PosixFile(std::move(name), *std::move(fd), options.direct));
+  return std::unique_ptr<PosixFile>(new PosixFile(std::move(name), *std::move(fd), options.direct));
+}
+
+absl::Status PosixFile::WriteThrough(FileDescriptor fd) {
+  if (direct_ && ::fcntl(fd.get(), F_SETFL, O_DIRECT) != 0) return IoError(errno, "fcntl", path());
+  write_through_fd_ = std::move(fd);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<size_t> PosixFile::ReadAt(uint64_t offset, size_t size, char* buffer) const {
@@ -178,9 +184,10 @@ absl::Status PosixFile::MultiRead(absl::Span<const ReadRequest> requests) const 
 
 absl::Status PosixFile::MultiWrite(absl::Span<const WriteRequest> requests) {
   std::vector<int64_t> results(requests.size(), 0);
-  if (requests.size() > 1) {
-    WithQueue(
-        [&](IoQueue* queue) { return queue->Write(fd_.get(), requests, absl::MakeSpan(results)); });
+  // Buffered ones are copies in memory, one after the other as fast.
+  if (requests.size() > 1 && direct_) {
+    const int fd = write_through_fd_.valid() ? write_through_fd_.get() : fd_.get();
+    WithQueue([&](IoQueue* queue) { return queue->Write(fd, requests, absl::MakeSpan(results)); });
   }
   for (size_t i = 0; i < requests.size(); ++i) {
     const WriteRequest& request = requests[i];
@@ -206,6 +213,7 @@ absl::Status PosixFile::Reserve(uint64_t offset, uint64_t size) {
 }
 
 absl::Status PosixFile::Close() {
+  write_through_fd_ = FileDescriptor();
   // Linux frees the descriptor even when it says EINTR, so that is no error and no reason to close
   // again.
   if (::close(fd_.Release()) != 0 && errno != EINTR) return IoError(errno, "close", path());

@@ -25,8 +25,12 @@ absl::StatusOr<FileDescriptor> OpenDescriptor(const std::string& path, int flags
 
 class PosixFile final : public File {
  public:
-  static absl::StatusOr<std::unique_ptr<File>> Open(std::string_view path,
-                                                    const OpenOptions& options);
+  static absl::StatusOr<std::unique_ptr<PosixFile>> Open(std::string_view path,
+                                                         const OpenOptions& options);
+  // Writes that can outlive the process go through `fd` from now on, another description of the
+  // same file (PosixLocks::DescriptorFor).
+  absl::Status WriteThrough(FileDescriptor fd);
+  int descriptor() const { return fd_.get(); }
 
   absl::StatusOr<size_t> ReadAt(uint64_t offset, size_t size, char* buffer) const override;
   absl::Status WriteAt(uint64_t offset, std::string_view data) override;
@@ -48,6 +52,7 @@ class PosixFile final : public File {
   static constexpr size_t kMaxIdleQueues = 4;
 
   FileDescriptor fd_;
+  FileDescriptor write_through_fd_;  // invalid: fd_ is for all
   const bool direct_;
   mutable Mutex queues_mutex_;
   mutable bool has_queues_ ABSL_GUARDED_BY(queues_mutex_) = true;  // as far as is known

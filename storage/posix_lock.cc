@@ -1,14 +1,17 @@
 #include "storage/posix_lock.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <fstream>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "storage/posix_file.h"
@@ -22,14 +25,32 @@ absl::Status LockedBy(std::string_view path, std::string_view holder) {
       "lock ", ToAbsl(path), ": held by ", ToAbsl(holder), "; close the store there first"));
 }
 
+// How long a lock is waited for whose holder has ended, with writes still under way, or may have:
+// one in another pid namespace is not shown, nor is one that ended in this one.
+constexpr std::chrono::seconds kWaitForTheDead{10};
+constexpr std::chrono::milliseconds kWaitForTheUnknown{200};
+
 std::string DescribeProcess(pid_t process) {
+  if (process == 0) return "another process";
   return process == ::getpid() ? "this process" : absl::StrCat("process ", process);
 }
 
-// The process that /proc/locks names for a flock on the file, as words for a message. Its lines are
+// Whether the process has ended, though its parent may not have asked for it yet.
+bool HasEnded(pid_t process) {
+  if (::kill(process, 0) != 0 && errno == ESRCH) return true;
+  std::ifstream file(absl::StrCat("/proc/", process, "/stat"));
+  std::string line;
+  if (!std::getline(file, line)) return false;
+  // "1234 (name) S ...": the name may hold anything.
+  const size_t end_of_name = line.rfind(')');
+  const bool has_state = end_of_name != std::string::npos && end_of_name + 2 < line.size();
+  return has_state && (line[end_of_name + 2] == 'Z' || line[end_of_name + 2] == 'X');
+}
+
+// The process that /proc/locks names for a flock on the file, 0 if it names none. Its lines are
 // "1: FLOCK  ADVISORY  WRITE 1234 fe:00:5678 0 EOF", device in hexadecimal; those with "->" are
 // waiting.
-std::string HolderFromSystem(dev_t device, ino_t inode) {
+pid_t HolderFromSystem(dev_t device, ino_t inode) {
   std::ifstream locks("/proc/locks");
   std::string line;
   while (std::getline(locks, line)) {
@@ -43,9 +64,14 @@ std::string HolderFromSystem(dev_t device, ino_t inode) {
     }
     const bool same = makedev(major_number, minor_number) == device && number == inode;
     // A process outside of this pid namespace shows as 0 or -1.
-    if (same && process > 0) return DescribeProcess(process);
+    if (same && process > 0) return process;
   }
-  return "another process";
+  return 0;
+}
+
+std::chrono::nanoseconds TimeToWaitFor(pid_t holder) {
+  if (holder == 0) return kWaitForTheUnknown;
+  return HasEnded(holder) ? kWaitForTheDead : std::chrono::nanoseconds(0);
 }
 
 }  // namespace
@@ -71,8 +97,29 @@ absl::StatusOr<std::unique_ptr<FileLock>> PosixLocks::Lock(std::string_view path
   struct stat info;
   if (::fstat(fd.get(), &info) != 0) return IoError(errno, "fstat", name);
   const FileId id(info.st_dev, info.st_ino);
-  EMDB_RETURN_IF_ERROR(Acquire(id, name, fd.get(), mode));
+  const auto start = std::chrono::steady_clock::now();
+  absl::Status status = Acquire(id, name, fd.get(), mode);
+  while (absl::IsFailedPrecondition(status)) {
+    const auto waited = std::chrono::steady_clock::now() - start;
+    if (waited >= TimeToWaitFor(HolderFromSystem(id.first, id.second))) return status;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    status = Acquire(id, name, fd.get(), mode);
+  }
+  EMDB_RETURN_IF_ERROR(status);
   return std::make_unique<HeldLock>(this, id, std::move(fd));
+}
+
+absl::StatusOr<FileDescriptor> PosixLocks::DescriptorFor(int fd) const {
+  struct stat info;
+  if (::fstat(fd, &info) != 0) return IoError(errno, "fstat", "a file that is open");
+  MutexLock lock(&mutex_);
+  const auto found = held_.find(FileId(info.st_dev, info.st_ino));
+  const bool held = found != held_.end() && found->second.mode == LockMode::kExclusive &&
+                    found->second.process == ::getpid();
+  if (!held) return FileDescriptor();
+  FileDescriptor copy(::fcntl(found->second.descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+  if (!copy.valid()) return IoError(errno, "fcntl", "the descriptor of a lock");
+  return copy;
 }
 
 absl::Status PosixLocks::Acquire(FileId id, const std::string& path, int fd, LockMode mode) {
@@ -92,12 +139,12 @@ absl::Status PosixLocks::Acquire(FileId id, const std::string& path, int fd, Loc
   while (result != 0 && errno == EINTR) result = ::flock(fd, operation);
   if (result != 0) {
     if (errno != EWOULDBLOCK) return IoError(errno, "flock", path);
-    return LockedBy(path, HolderFromSystem(id.first, id.second));
+    return LockedBy(path, DescribeProcess(HolderFromSystem(id.first, id.second)));
   }
   if (held) {
     ++found->second.count;
   } else {
-    held_.emplace(id, Holders{mode, 1, ::getpid()});
+    held_.emplace(id, Holders{mode, 1, ::getpid(), fd});
   }
   return absl::OkStatus();
 }

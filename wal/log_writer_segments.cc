@@ -127,7 +127,7 @@ absl::Status LogWriter::DropFiles(Dropped dropped) {
     }
   }
   // Before the file is used again: under its old name it would be taken for a damaged part of the
-  // log. An error is final: the next segment cannot be started.
+  // log. After an error it is not.
   if (!dropped.segments.empty()) status.Update(files_->SyncDirectory());
   if (recycled != nullptr && (!status.ok() || !preparer_.Offer(recycled))) {
     status.Update(files_->Remove(recycled->path()));
