@@ -24,6 +24,7 @@
 #include <random>
 #include <semaphore>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -34,6 +35,7 @@
 #include "kv/forked_run.h"
 #include "kv/observation.h"
 #include "kv/shared_memory.h"
+#include "kv/test_setting.h"
 #include "storage/check.h"
 #include "storage/coding.h"
 #include "storage/crc32c.h"
@@ -90,6 +92,36 @@ std::string FilesDifference(const std::string& directory, const Contents& before
 }
 
 std::string KeyName(int i) { return "key" + std::to_string(i); }
+
+// ---- No memory.
+
+TEST(DbLimitsTest, ACacheThatTheProcessMayNotHaveIsRefusedAtTheDoor) {
+  if (kTestAmountDivisor != 1) GTEST_SKIP() << "a sanitizer needs more addresses than any limit";
+  const TempDirectory directory;
+  const std::string path = directory.Path("s.emdb");
+  RunInChild([&]() -> std::string {
+    auto db = Db::Open(SmallOptions(), path);
+    if (!db.ok() || !(*db)->Put("key", "value").ok() || !(*db)->Close().ok()) return "the store";
+    const Contents before = FilesIn(directory.path());
+    Options large = SmallOptions();
+    large.cache_size = size_t{4} << 30;
+    struct rlimit addresses = {};
+    ::getrlimit(RLIMIT_AS, &addresses);
+    const rlim_t unlimited = std::exchange(addresses.rlim_cur, rlim_t{2} << 30);
+    ::setrlimit(RLIMIT_AS, &addresses);
+    const absl::Status refused = Db::Open(large, path).status();
+    addresses.rlim_cur = unlimited;
+    ::setrlimit(RLIMIT_AS, &addresses);
+    if (!absl::IsResourceExhausted(refused)) return "opening: " + refused.ToString();
+    for (const std::string_view part : {"cache_size", "4294967296 bytes", "ulimit -v"}) {
+      if (FromAbsl(refused.message()).find(part) == std::string::npos) return refused.ToString();
+    }
+    if (const std::string d = FilesDifference(directory.path(), before); !d.empty()) return d;
+    db = Db::Open(SmallOptions(), path);
+    std::string value;
+    return db.ok() && (*db)->Get("key", &value).ok() && value == "value" ? "" : "not as it was";
+  });
+}
 
 // ---- No space.
 

@@ -6,17 +6,18 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
+#include "absl/status/statusor.h"
 #include "storage/fresh_memory.h"
 
 namespace emdb {
 
 class FrameArena {
  public:
-  // At least one frame, at most 2^31 - 1.
-  FrameArena(size_t size_bytes, uint32_t frame_size);
-  FrameArena(const FrameArena&) = delete;
-  FrameArena& operator=(const FrameArena&) = delete;
+  // At least one frame, at most 2^31 - 1. ResourceExhausted if the process may not have that much.
+  static absl::StatusOr<FrameArena> Create(size_t size_bytes, uint32_t frame_size);
+  FrameArena(FrameArena&&) = default;
 
   uint32_t frame_count() const { return frame_count_; }
   char* frame(uint32_t index) const { return base_ + uint64_t{index} * frame_size_; }
@@ -25,9 +26,15 @@ class FrameArena {
   }
 
  private:
+  FrameArena(uint32_t frame_size, uint32_t frame_count, FreshMemory memory)
+      : frame_size_(frame_size),
+        frame_count_(frame_count),
+        memory_(std::move(memory)),
+        base_(memory_.data()) {}
+
   const uint32_t frame_size_;
   const uint32_t frame_count_;
-  const FreshMemory memory_;
+  FreshMemory memory_;
   char* const base_;
 };
 

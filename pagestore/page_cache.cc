@@ -15,11 +15,11 @@ constexpr uint32_t kSmallShare = 10;
 
 }  // namespace
 
-PageCache::PageCache(const PageFile* file, size_t size_bytes, Epoch* epoch)
+PageCache::PageCache(const PageFile* file, FrameArena frames, Epoch* epoch)
     : file_(file),
       epoch_(epoch),
       page_size_(file->page_size()),
-      arena_(size_bytes, page_size_),
+      arena_(std::move(frames)),
       capacity_(arena_.frame_count()),
       low_water_(std::clamp<uint32_t>(capacity_ / 64, 1, 256)),
       pins_(capacity_),

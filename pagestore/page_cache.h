@@ -39,10 +39,10 @@
 #include "pagestore/page_format.h"
 #include "pagestore/page_pin.h"
 #include "pagestore/page_table.h"
-#include "storage/zeroed_array.h"
 #include "storage/epoch.h"
 #include "storage/mutex.h"
 #include "storage/thread_ordinal.h"
+#include "storage/zeroed_array.h"
 
 namespace emdb {
 
@@ -61,7 +61,7 @@ class PageCache {
   };
 
   // `file` and `epoch` outlive the cache.
-  PageCache(const PageFile* file, size_t size_bytes, Epoch* epoch);
+  PageCache(const PageFile* file, FrameArena frames, Epoch* epoch);
   PageCache(const PageCache&) = delete;
   PageCache& operator=(const PageCache&) = delete;
 

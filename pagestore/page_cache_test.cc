@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "gtest/gtest.h"
+#include "pagestore/frame_arena.h"
 #include "pagestore/node.h"
 #include "pagestore/node_builder.h"
 #include "pagestore/page_file.h"
@@ -36,7 +37,8 @@ class PageCacheTest : public testing::Test {
     EXPECT_TRUE(file.ok()) << file.status();
     file_ = std::make_unique<PageFile>(*std::move(file), kPageSize, StoreId{});
     for (PageId id = kFirst; id < kFirst + kPages; ++id) refs_.push_back(WriteLeaf(id, "old"));
-    cache_ = std::make_unique<PageCache>(file_.get(), size_t{kFrames} * kPageSize, &epoch_);
+    cache_ = std::make_unique<PageCache>(
+        file_.get(), *FrameArena::Create(size_t{kFrames} * kPageSize, kPageSize), &epoch_);
   }
 
   PageRef WriteLeaf(PageId id, std::string_view value) {

@@ -44,17 +44,20 @@ absl::StatusOr<std::unique_ptr<PageStoreImpl>> PageStoreImpl::Open(const std::st
                                                                    PageStoreOptions options) {
   if (options.env == nullptr) options.env = PosixEnv();
   EMDB_ASSIGN_OR_RETURN(OpenedStore store, OpenStore(path, options));
-  return std::unique_ptr<PageStoreImpl>(new PageStoreImpl(std::move(store), options));
+  EMDB_ASSIGN_OR_RETURN(FrameArena frames,
+                        FrameArena::Create(options.cache_size_bytes, store.header.page_size));
+  return std::unique_ptr<PageStoreImpl>(
+      new PageStoreImpl(std::move(store), std::move(frames), options));
 }
 
-PageStoreImpl::PageStoreImpl(OpenedStore store, const PageStoreOptions& options)
+PageStoreImpl::PageStoreImpl(OpenedStore store, FrameArena frames, const PageStoreOptions& options)
     : store_id_(store.header.store_id),
       env_(options.env),
       read_only_(options.read_only),
       slices_above_bytes_(options.slices_above_bytes.value_or(options.cache_size_bytes)),
       own_epoch_(options.epoch == nullptr ? std::make_unique<Epoch>() : nullptr),
       file_(std::move(store.file), store.header.page_size, store_id_),
-      cache_(&file_, options.cache_size_bytes,
+      cache_(&file_, std::move(frames),
              options.epoch == nullptr ? own_epoch_.get() : options.epoch),
       registry_(std::make_shared<GenerationRegistry>()),
       free_space_(&file_),

@@ -17,6 +17,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "pagestore/frame_arena.h"
 #include "pagestore/free_space.h"
 #include "pagestore/page_cache.h"
 #include "pagestore/page_file.h"
@@ -70,7 +71,7 @@ class PageStoreImpl {
     uint64_t pending_pages = 0;
   };
 
-  PageStoreImpl(OpenedStore store, const PageStoreOptions& options);
+  PageStoreImpl(OpenedStore store, FrameArena frames, const PageStoreOptions& options);
 
   Tree TreeOf(const StoreHeader& header);
   absl::Status CheckWritable() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);

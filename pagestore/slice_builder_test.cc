@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "pagestore/frame_arena.h"
 #include "pagestore/free_space.h"
 #include "pagestore/node.h"
 #include "pagestore/slice_filter.h"
@@ -36,7 +37,7 @@ class SliceBuilderTest : public testing::Test {
   SliceBuilderTest()
       : file_(OpenStoreFile(&env_, "dir/slices", {.write = true, .create = true}).value(),
               kPageSize, StoreId{}),
-        cache_(&file_, size_t{4} << 20, &epoch_),
+        cache_(&file_, *FrameArena::Create(size_t{4} << 20, file_.page_size()), &epoch_),
         free_space_(&file_),
         writer_(&file_, &free_space_, &cache_) {
     StoreHeader header;
