@@ -241,9 +241,11 @@ bool Checkpointer::DiskIsWanted() const {
   constexpr uint64_t kGoOnNanos = std::chrono::nanoseconds(kCommitsGoOn).count();
   const uint64_t last_commit = parts_.statistics->last_commit_nanos();
   if (last_commit == 0 || parts_.env->NowNanos() > last_commit + kGoOnNanos) return false;
-  if (!is_merging()) return true;
   const EpochGuard guard(parts_.states->epoch());
-  const double fill = static_cast<double>(parts_.states->current()->active->memory_bytes()) /
+  const ReadState* const state = parts_.states->current();
+  // What is not a merge keeps one from beginning.
+  if (!is_merging()) return state->frozen.empty();
+  const double fill = static_cast<double>(state->active->memory_bytes()) /
                       static_cast<double>(parts_.memtable_size);
   return fill <= progress() + kYieldingLead;
 }

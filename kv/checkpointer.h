@@ -124,8 +124,9 @@ class Checkpointer {
   // Notes whether the log goes on after its `error`, which it returns.
   absl::Status LogError(const absl::Status& error);
   absl::Status Merge(const Memtable& table) ABSL_EXCLUSIVE_LOCKS_REQUIRED(maintenance_mutex_);
-  // Whether pages should be written in small pieces: commits wait for the disk, and writers are not
-  // filling the next memtable faster than the merge goes on. For the thread that writes pages.
+  // Whether pages should be written in small pieces: commits wait for the disk (one has ended just
+  // now, so there will be others), and writers do not wait for a merge, nor fill the next memtable
+  // faster than it goes on. For the thread that writes pages.
   bool DiskIsWanted() const;
   void Record(const absl::Status& result) ABSL_LOCKS_EXCLUDED(mutex_);
   // `cause` is final.

@@ -1,5 +1,6 @@
 #include "kv/checkpointer.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -8,9 +9,11 @@
 #include <string_view>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "kv/arena.h"
+#include "kv/memtable_changes.h"
 #include "storage/fault_env.h"
 
 namespace emdb {
@@ -173,6 +176,40 @@ TEST_F(CheckpointBesideCommitsTest, WithCommitsPagesAreWrittenInPieces) {
 TEST_F(CheckpointBesideCommitsTest, CommitsOfLongAgoDoNotCount) {
   statistics_.RecordCommit(1, env_.NowNanos() - 200'000'000);
   EXPECT_GT(LargestWrite(), kAllPages);
+}
+
+TEST_F(CheckpointBesideCommitsTest, OtherWorkYieldsTooUnlessAMemtableWaitsForIt) {
+  statistics_.RecordCommit(env_.NowNanos(), env_.NowNanos() + 60'000'000'000);
+  Start();
+  for (const bool memtable_waits : {false, true}) {
+    const std::shared_ptr<Memtable> table = NewMemtable();
+    for (uint64_t i = 0; i < 128; ++i) {
+      table->Add(i, RecordKind::kPut, "key" + std::to_string(1000 + i), kLargeValue);
+    }
+    table->Freeze(128);
+    uint64_t largest = 0;
+    const absl::Status loaded = checkpointer_->RunExclusively([&] {
+      if (memtable_waits) {
+        Write("waits");
+        Freeze();
+      }
+      const size_t written_before = env_.Trace().size();
+      MemtableChanges changes(table.get());
+      absl::Status status = store_->Load(&changes);
+      const std::vector<FaultEnv::TraceEntry> trace = env_.Trace();
+      for (size_t i = written_before; i < trace.size(); ++i) {
+        const bool is_page = trace[i].op == FileOp::kWrite && trace[i].path == "dir/store";
+        if (is_page) largest = std::max(largest, trace[i].size);
+      }
+      return status;
+    });
+    EXPECT_TRUE(loaded.ok()) << loaded;
+    if (memtable_waits) {
+      EXPECT_GT(largest, kAllPages);
+    } else {
+      EXPECT_EQ(largest, kPiece);
+    }
+  }
 }
 
 TEST_F(CheckpointBesideCommitsTest, WritersWhoWouldHaveToWaitComeFirst) {

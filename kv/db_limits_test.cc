@@ -110,13 +110,26 @@ TEST(DbLimitsTest, ACacheThatTheProcessMayNotHaveIsRefusedAtTheDoor) {
     const rlim_t unlimited = std::exchange(addresses.rlim_cur, rlim_t{2} << 30);
     ::setrlimit(RLIMIT_AS, &addresses);
     const absl::Status refused = Db::Open(large, path).status();
+    // Enough for the frames, and not for what belongs to them.
+    addresses.rlim_cur = (rlim_t{4} << 30) + (rlim_t{24} << 20);
+    ::setrlimit(RLIMIT_AS, &addresses);
+    const absl::Status barely_refused = Db::Open(large, path).status();
+    const absl::Status new_refused = Db::Open(large, directory.Path("new.emdb")).status();
     addresses.rlim_cur = unlimited;
     ::setrlimit(RLIMIT_AS, &addresses);
-    if (!absl::IsResourceExhausted(refused)) return "opening: " + refused.ToString();
+    for (const absl::Status& status : {refused, barely_refused, new_refused}) {
+      if (!absl::IsResourceExhausted(status)) return "opening: " + status.ToString();
+    }
+    Options exclusive = SmallOptions();
+    exclusive.error_if_exists = true;
+    const auto later = Db::Open(exclusive, directory.Path("new.emdb"));
+    if (!later.ok()) return "the refused one, later: " + later.status().ToString();
     for (const std::string_view part : {"cache_size", "4294967296 bytes", "ulimit -v"}) {
       if (FromAbsl(refused.message()).find(part) == std::string::npos) return refused.ToString();
     }
-    if (const std::string d = FilesDifference(directory.path(), before); !d.empty()) return d;
+    for (const auto& [file, bytes] : before) {
+      if (FilesIn(directory.path())[file] != bytes) return file + " is changed";
+    }
     db = Db::Open(SmallOptions(), path);
     std::string value;
     return db.ok() && (*db)->Get("key", &value).ok() && value == "value" ? "" : "not as it was";

@@ -17,6 +17,9 @@ class FrameArena {
  public:
   // At least one frame, at most 2^31 - 1. ResourceExhausted if the process may not have that much.
   static absl::StatusOr<FrameArena> Create(size_t size_bytes, uint32_t frame_size);
+  // The error that Create would have now, or a PageCache, which needs a little more beside the
+  // frames. Takes nothing.
+  static absl::Status CheckRoom(size_t size_bytes);
   FrameArena(FrameArena&&) = default;
 
   uint32_t frame_count() const { return frame_count_; }

@@ -190,7 +190,7 @@ class PageStore {
 
   // From now on pages are written 128 KiB at a time while `is_wanted` says that somebody else waits
   // for the disk, and a MiB at a time otherwise, which is faster where pages stand in many places.
-  // It is asked in front of each write, by one thread at a time, and while a Checkpoint, Load,
+  // It is asked in front of such writes, by one thread at a time, and while a Checkpoint, Load,
   // Compact or Tidy runs only. Null, as at first: nobody does.
   void YieldDisk(std::function<bool()> is_wanted);
 

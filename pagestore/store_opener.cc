@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "pagestore/frame_arena.h"
 #include "pagestore/header_slots.h"
 #include "pagestore/page_file.h"
 #include "storage/env.h"
@@ -23,7 +24,7 @@ absl::Status CheckOptions(const PageStoreOptions& options) {
     return absl::InvalidArgumentError(absl::StrCat("cache_size_bytes is ", options.cache_size_bytes,
                                                    ", expected at least ", kMinCacheSize));
   }
-  return absl::OkStatus();
+  return FrameArena::CheckRoom(options.cache_size_bytes);
 }
 
 StoreHeader FirstHeader(const PageStoreOptions& options) {

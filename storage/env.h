@@ -47,8 +47,9 @@ class Env {
   // descriptor of its own, and a registry in this process). FailedPrecondition, naming the holder
   // where the system tells, if it is held in a mode that excludes `mode`. A refused attempt leaves
   // the holder's lock untouched. A killed process keeps an exclusive lock until the last write that
-  // it had begun, to a File of the locked file that was opened under the lock, is done: up to 10 s
-  // are waited for that.
+  // it had begun, to a File of the locked file that was opened under the lock, is done, and as long
+  // as a child lives that it forked without exec. For a holder that has ended up to 10 s are
+  // waited, and 0.2 s for one that the system does not name.
   virtual absl::StatusOr<std::unique_ptr<FileLock>> Lock(std::string_view path, LockMode mode) = 0;
 
   // Atomically gives the file `from` the name `to`, replacing what had it. Durable after

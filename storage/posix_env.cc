@@ -25,7 +25,7 @@ class PosixEnvImpl final : public Env {
   absl::StatusOr<std::unique_ptr<File>> OpenFile(std::string_view path,
                                                  const OpenOptions& options) override {
     EMDB_ASSIGN_OR_RETURN(std::unique_ptr<PosixFile> file, PosixFile::Open(path, options));
-    if (options.write) {
+    if (options.write && options.direct) {
       EMDB_ASSIGN_OR_RETURN(FileDescriptor lock, locks_.DescriptorFor(file->descriptor()));
       if (lock.valid()) EMDB_RETURN_IF_ERROR(file->WriteThrough(std::move(lock)));
     }

@@ -305,14 +305,15 @@ TEST_F(PosixEnvTest, ALockIsHeldAsLongAsItsProcessMayStillWriteToTheFile) {
     }
     ::_exit(0);
   }
-  int status = -1;
-  ASSERT_EQ(::waitpid(holder, &status, 0), holder);
-  ASSERT_EQ(status, 0);
+  // Not reaped yet: so the system names it, in any pid namespace.
+  siginfo_t ended = {};
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(holder), &ended, WEXITED | WNOWAIT), 0);
+  ASSERT_EQ(ended.si_status, 0);
   EXPECT_FALSE(IsFree(path));
   // Who asks meanwhile waits, since the process is gone.
   std::atomic<bool> is_over = false;
   std::thread ends_it([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
     is_over = true;
     ::close(ends_writing[1]);
   });
@@ -321,6 +322,8 @@ TEST_F(PosixEnvTest, ALockIsHeldAsLongAsItsProcessMayStillWriteToTheFile) {
   EXPECT_TRUE(lock.ok()) << lock.status();
   EXPECT_TRUE(is_over);
   ends_it.join();
+  int status = -1;
+  EXPECT_EQ(::waitpid(holder, &status, 0), holder);
   ::close(ends_writing[0]);
 }
 

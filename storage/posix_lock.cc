@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdio>
 #include <fstream>
+#include <sstream>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -20,13 +21,9 @@
 namespace emdb {
 namespace {
 
-absl::Status LockedBy(std::string_view path, std::string_view holder) {
-  return absl::FailedPreconditionError(absl::StrCat(
-      "lock ", ToAbsl(path), ": held by ", ToAbsl(holder), "; close the store there first"));
-}
-
 // How long a lock is waited for whose holder has ended, with writes still under way, or may have:
-// one in another pid namespace is not shown, nor is one that ended in this one.
+// one in another pid namespace is not shown, nor is one that ended in this one, and on some file
+// systems none is.
 constexpr std::chrono::seconds kWaitForTheDead{10};
 constexpr std::chrono::milliseconds kWaitForTheUnknown{200};
 
@@ -35,16 +32,23 @@ std::string DescribeProcess(pid_t process) {
   return process == ::getpid() ? "this process" : absl::StrCat("process ", process);
 }
 
-// Whether the process has ended, though its parent may not have asked for it yet.
+// Whether the process has ended, though its parent may not have asked for it yet. False in doubt.
 bool HasEnded(pid_t process) {
-  if (::kill(process, 0) != 0 && errno == ESRCH) return true;
-  std::ifstream file(absl::StrCat("/proc/", process, "/stat"));
+  const std::string directory = absl::StrCat("/proc/", process);
+  if (::access(directory.c_str(), F_OK) != 0) return errno == ENOENT && ::kill(process, 0) != 0;
+  std::ifstream file(directory + "/stat");
   std::string line;
   if (!std::getline(file, line)) return false;
-  // "1234 (name) S ...": the name may hold anything.
+  // "1234 (name) S ...": the name may hold anything. Then the number of its threads, 18th behind
+  // it: the first of several may have ended alone.
   const size_t end_of_name = line.rfind(')');
-  const bool has_state = end_of_name != std::string::npos && end_of_name + 2 < line.size();
-  return has_state && (line[end_of_name + 2] == 'Z' || line[end_of_name + 2] == 'X');
+  if (end_of_name == std::string::npos) return false;
+  std::istringstream fields(line.substr(end_of_name + 1));
+  std::string state;
+  std::string threads;
+  fields >> state;
+  for (int i = 0; i < 17; ++i) fields >> threads;
+  return (state == "Z" || state == "X") && (threads == "1" || threads == "0");
 }
 
 // The process that /proc/locks names for a flock on the file, 0 if it names none. Its lines are
@@ -74,6 +78,16 @@ std::chrono::nanoseconds TimeToWaitFor(pid_t holder) {
   return HasEnded(holder) ? kWaitForTheDead : std::chrono::nanoseconds(0);
 }
 
+absl::Status LockedBy(std::string_view path, pid_t holder) {
+  const bool has_ended = holder != 0 && HasEnded(holder);
+  return absl::FailedPreconditionError(absl::StrCat(
+      "lock ", ToAbsl(path), ": held by ", DescribeProcess(holder),
+      has_ended
+          ? ", which has ended: by writes of it that the disk has not done yet, or by a child "
+            "that it forked; wait for the one, or end the other"
+          : "; close the store there first"));
+}
+
 }  // namespace
 
 class PosixLocks::HeldLock final : public FileLock {
@@ -99,7 +113,7 @@ absl::StatusOr<std::unique_ptr<FileLock>> PosixLocks::Lock(std::string_view path
   const FileId id(info.st_dev, info.st_ino);
   const auto start = std::chrono::steady_clock::now();
   absl::Status status = Acquire(id, name, fd.get(), mode);
-  while (absl::IsFailedPrecondition(status)) {
+  while (absl::IsFailedPrecondition(status) && !IsHeldHere(id)) {
     const auto waited = std::chrono::steady_clock::now() - start;
     if (waited >= TimeToWaitFor(HolderFromSystem(id.first, id.second))) return status;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -122,6 +136,12 @@ absl::StatusOr<FileDescriptor> PosixLocks::DescriptorFor(int fd) const {
   return copy;
 }
 
+bool PosixLocks::IsHeldHere(FileId id) const {
+  MutexLock lock(&mutex_);
+  const auto found = held_.find(id);
+  return found != held_.end() && found->second.process == ::getpid();
+}
+
 absl::Status PosixLocks::Acquire(FileId id, const std::string& path, int fd, LockMode mode) {
   MutexLock lock(&mutex_);
   auto found = held_.find(id);
@@ -132,14 +152,14 @@ absl::Status PosixLocks::Acquire(FileId id, const std::string& path, int fd, Loc
   }
   const bool held = found != held_.end();
   if (held && (mode == LockMode::kExclusive || found->second.mode == LockMode::kExclusive)) {
-    return LockedBy(path, DescribeProcess(found->second.process));
+    return LockedBy(path, found->second.process);
   }
   const int operation = (mode == LockMode::kExclusive ? LOCK_EX : LOCK_SH) | LOCK_NB;
   int result = ::flock(fd, operation);
   while (result != 0 && errno == EINTR) result = ::flock(fd, operation);
   if (result != 0) {
     if (errno != EWOULDBLOCK) return IoError(errno, "flock", path);
-    return LockedBy(path, DescribeProcess(HolderFromSystem(id.first, id.second)));
+    return LockedBy(path, HolderFromSystem(id.first, id.second));
   }
   if (held) {
     ++found->second.count;

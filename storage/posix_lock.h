@@ -48,9 +48,10 @@ class PosixLocks {
     LockMode mode;
     int count;
     pid_t process;   // not this one in a child that was forked while the lock was held
-    int descriptor;  // of the first of them
+    int descriptor;  // of an exclusive lock
   };
 
+  bool IsHeldHere(FileId id) const ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Acquire(FileId id, const std::string& path, int fd, LockMode mode)
       ABSL_LOCKS_EXCLUDED(mutex_);
   void Release(FileId id, FileDescriptor fd, pid_t process) ABSL_LOCKS_EXCLUDED(mutex_);
