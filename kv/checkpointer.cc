@@ -32,11 +32,13 @@ absl::StatusOr<std::unique_ptr<Checkpointer>> Checkpointer::Start(const Parts& p
 
 Checkpointer::~Checkpointer() {
   if (thread_.joinable()) {
-    MutexLock lock(&mutex_);
-    is_stopping_ = true;
-    work_.Signal();
+    {
+      MutexLock lock(&mutex_);
+      is_stopping_ = true;
+      work_.Signal();
+    }
+    thread_.join();
   }
-  if (thread_.joinable()) thread_.join();
   parts_.store->YieldDisk(nullptr);
 }
 

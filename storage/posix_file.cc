@@ -124,7 +124,7 @@ absl::StatusOr<std::unique_ptr<PosixFile>> PosixFile::Open(std::string_view path
 }
 
 absl::Status PosixFile::WriteThrough(FileDescriptor fd) {
-  if (direct_ && ::fcntl(fd.get(), F_SETFL, O_DIRECT) != 0) return IoError(errno, "fcntl", path());
+  if (::fcntl(fd.get(), F_SETFL, O_DIRECT) != 0) return IoError(errno, "fcntl", path());
   write_through_fd_ = std::move(fd);
   return absl::OkStatus();
 }

@@ -27,8 +27,8 @@ class PosixFile final : public File {
  public:
   static absl::StatusOr<std::unique_ptr<PosixFile>> Open(std::string_view path,
                                                          const OpenOptions& options);
-  // Writes that can outlive the process go through `fd` from now on, another description of the
-  // same file (PosixLocks::DescriptorFor).
+  // For a direct file: writes that can outlive the process go through `fd` from now on, another
+  // description of the same file (PosixLocks::DescriptorFor), which is made direct.
   absl::Status WriteThrough(FileDescriptor fd);
   int descriptor() const { return fd_.get(); }
 
