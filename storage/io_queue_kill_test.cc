@@ -1,8 +1,8 @@
 // A process that is killed while an IoQueue writes: none of its writes may come when someone else
 // has got the lock on the file, or it would overwrite what has been written since.
 //
-// A read may wait for such writes in the device's queue, and so find nothing amiss: that the lock is
-// held as long as they last is shown by posix_env_test.
+// A read may wait for such writes in the device's queue, and so find nothing amiss: that the lock
+// is held as long as they last is shown by posix_env_test.
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
