@@ -23,9 +23,9 @@ class DbIterator final : public Iterator {
   // With the page store, since it reads on its own, outside of every call of the Db.
   DbIterator(std::shared_ptr<DbLife> life, std::shared_ptr<PageStore> store,
              std::shared_ptr<const ReadState> state, uint64_t seq_limit,
-             MergingIterator::Bounds bounds)
+             const MergingIterator::Bounds& bounds)
       : pin_(std::move(life), std::move(store), std::move(state)),
-        merged_(pin_.state(), pin_.state()->tree.NewCursor(), seq_limit, std::move(bounds)) {}
+        merged_(pin_.state(), pin_.state()->tree.NewCursor(), seq_limit, bounds) {}
 
   bool Valid() const override { return !is_closed() && merged_.Valid(); }
   void SeekToFirst() override {

@@ -164,10 +164,9 @@ std::unique_ptr<Iterator> DbImpl::NewIterator(const ReadOptions& options) {
   }
   Statistics::Shard& shard = statistics_.shard();
   shard.Count(&shard.iterators);
-  MergingIterator::Bounds bounds{std::string(options.lower_bound),
-                                 std::string(options.upper_bound)};
-  return std::make_unique<DbIterator>(life_, store_, point.state->shared_from_this(), point.seq,
-                                      std::move(bounds));
+  return std::make_unique<DbIterator>(
+      life_, store_, point.state->shared_from_this(), point.seq,
+      MergingIterator::Bounds{options.lower_bound, options.upper_bound});
 }
 
 Snapshot DbImpl::GetSnapshot() {

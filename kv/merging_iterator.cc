@@ -6,8 +6,12 @@
 namespace emdb {
 
 MergingIterator::MergingIterator(const ReadState* state, std::unique_ptr<Cursor> tree,
-                                 uint64_t seq_limit, Bounds bounds)
-    : state_(state), seq_limit_(seq_limit), bounds_(std::move(bounds)), tree_(std::move(tree)) {
+                                 uint64_t seq_limit, const Bounds& bounds)
+    : state_(state),
+      seq_limit_(seq_limit),
+      lower_(bounds.lower),
+      upper_(bounds.upper),
+      tree_(std::move(tree)) {
   if (!state_->active->empty()) memtables_.emplace_back(state_->active.get(), seq_limit);
   for (const std::shared_ptr<Memtable>& table : state_->frozen) {
     if (!table->empty()) memtables_.emplace_back(table.get(), seq_limit);
@@ -66,20 +70,20 @@ void MergingIterator::SourcePrev(size_t i) {
 
 void MergingIterator::Seek(std::string_view target) {
   status_ = absl::OkStatus();
-  if (!bounds_.lower.empty() && target < bounds_.lower) target = bounds_.lower;
+  if (!lower_.empty() && target < lower_) target = lower_;
   direction_ = Direction::kForward;
   target_.Assign(target);
   for (size_t i = 0; i <= tree_index(); ++i) SourceSeek(i, target_.view());
   FindNearest();
 }
 
-void MergingIterator::SeekToFirst() { Seek(bounds_.lower); }
+void MergingIterator::SeekToFirst() { Seek(lower_); }
 
 void MergingIterator::SeekToLast() {
   status_ = absl::OkStatus();
   direction_ = Direction::kBackward;
-  if (!bounds_.upper.empty()) {
-    key_ = bounds_.upper;
+  if (!upper_.empty()) {
+    key_ = upper_;
     TurnBackward();
   } else {
     for (MemtableIterator& memtable : memtables_) memtable.SeekToLast();
@@ -90,7 +94,7 @@ void MergingIterator::SeekToLast() {
 }
 
 void MergingIterator::SeekForPrev(std::string_view target) {
-  if (!bounds_.upper.empty() && target >= bounds_.upper) return SeekToLast();
+  if (!upper_.empty() && target >= upper_) return SeekToLast();
   status_ = absl::OkStatus();
   direction_ = Direction::kBackward;
   target_.Assign(target);
@@ -101,6 +105,8 @@ void MergingIterator::SeekForPrev(std::string_view target) {
 void MergingIterator::Next() {
   if (direction_ == Direction::kBackward) {
     TurnForward();
+  } else if (memtables_.empty()) {
+    return StepTree();
   } else {
     StepFrom(key_);
   }
@@ -110,10 +116,18 @@ void MergingIterator::Next() {
 void MergingIterator::Prev() {
   if (direction_ == Direction::kForward) {
     TurnBackward();
+  } else if (memtables_.empty()) {
+    return StepTree();
   } else {
     StepFrom(key_);
   }
   FindNearest();
+}
+
+void MergingIterator::StepTree() {
+  direction_ == Direction::kForward ? tree_->Next() : tree_->Prev();
+  LoadTreePosition();
+  SetCurrent(tree_valid_ && WithinBound(tree_key_) ? tree_index() : kNone);
 }
 
 void MergingIterator::TurnForward() {
@@ -158,8 +172,8 @@ size_t MergingIterator::Nearest() const {
 }
 
 bool MergingIterator::WithinBound(std::string_view key) const {
-  if (direction_ == Direction::kBackward) return key >= bounds_.lower;
-  return bounds_.upper.empty() || key < bounds_.upper;
+  if (direction_ == Direction::kBackward) return key >= lower_;
+  return upper_.empty() || key < upper_;
 }
 
 void MergingIterator::FindNearest() {

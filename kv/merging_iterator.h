@@ -28,13 +28,13 @@ namespace emdb {
 class MergingIterator final : public Iterator {
  public:
   struct Bounds {
-    std::string lower;  // inclusive; empty: none
-    std::string upper;  // exclusive; empty: none
+    std::string_view lower;  // inclusive; empty: none
+    std::string_view upper;  // exclusive; empty: none
   };
 
-  // `state` outlives the iterator; `tree` is a cursor of its tree.
+  // `state` outlives the iterator; `tree` is a cursor of its tree. Copies the bounds.
   MergingIterator(const ReadState* state, std::unique_ptr<Cursor> tree, uint64_t seq_limit,
-                  Bounds bounds);
+                  const Bounds& bounds);
 
   bool Valid() const override { return current_ != kNone && status_.ok(); }
   void SeekToFirst() override;
@@ -99,6 +99,8 @@ class MergingIterator final : public Iterator {
   size_t Nearest() const;
   // Moves all sources that stand at `key` on by one.
   void StepFrom(std::string_view key);
+  // A step on in the direction, where the tree is the only source: nothing to compare with.
+  void StepTree();
   // Puts the sources that a walk the other way has left on the wrong side of key_ on the right one.
   void TurnForward();
   void TurnBackward();
@@ -106,7 +108,8 @@ class MergingIterator final : public Iterator {
 
   const ReadState* const state_;
   const uint64_t seq_limit_;
-  const Bounds bounds_;
+  const std::string lower_;
+  const std::string upper_;
   absl::InlinedVector<MemtableIterator, 2> memtables_;  // those that are not empty
   const std::unique_ptr<Cursor> tree_;
   bool tree_valid_ = false;

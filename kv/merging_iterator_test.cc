@@ -109,9 +109,9 @@ class MergingIteratorTest : public testing::Test {
     }
   }
 
-  std::unique_ptr<MergingIterator> New(MergingIterator::Bounds bounds = {}) {
+  std::unique_ptr<MergingIterator> New(const MergingIterator::Bounds& bounds = {}) {
     return std::make_unique<MergingIterator>(state_.get(), std::make_unique<MapCursor>(&tree_),
-                                             seq_, std::move(bounds));
+                                             seq_, bounds);
   }
 
   std::shared_ptr<const ReadState> state_;
@@ -215,14 +215,13 @@ TEST_F(MergingIteratorTest, AgreesWithAMap) {
     for (uint32_t i = 0; i < seed % 4 * 10; ++i) InTree(key(), "tree");
     for (uint32_t i = 0; i < seed % 3 * 10; ++i) InFrozen(key(), value());
     for (uint32_t i = 0; i < seed % 5 * 8; ++i) InActive(key(), value());
-    MergingIterator::Bounds bounds;
-    if (random() % 2 == 0) bounds.lower = key();
-    if (random() % 2 == 0) bounds.upper = key();
+    const std::string lower = random() % 2 == 0 ? key() : "";
+    const std::string upper = random() % 2 == 0 ? key() : "";
     Records visible;
     for (const auto& [k, v] : expected_) {
-      if (k >= bounds.lower && (bounds.upper.empty() || k < bounds.upper)) visible[k] = v;
+      if (k >= lower && (upper.empty() || k < upper)) visible[k] = v;
     }
-    auto it = New(bounds);
+    auto it = New({lower, upper});
     auto at = visible.end();
     for (int step = 0; step < 400; ++step) {
       const std::string target = key();

@@ -72,6 +72,12 @@ inline const char* GetVarint32(const char* p, const char* limit, uint32_t* v) {
     *v = static_cast<unsigned char>(*p);
     return p + 1;
   }
+  // Sizes of values have two bytes as a rule.
+  if (limit - p >= 2 && static_cast<unsigned char>(p[1]) < 0x80) {
+    *v = (static_cast<unsigned char>(p[0]) & 0x7fu) | uint32_t{static_cast<unsigned char>(p[1])}
+                                                          << 7;
+    return p + 2;
+  }
   if (limit - p > static_cast<ptrdiff_t>(kMaxVarint32Bytes)) limit = p + kMaxVarint32Bytes;
   uint64_t wide = 0;
   p = GetVarint64(p, limit, &wide);

@@ -177,6 +177,7 @@ absl::Status CheckedSession::SeekAndRead(uint64_t id, int rows, CursorUse use, S
   if (cursor_ == nullptr) cursor_ = NewCursor();
   Cursor* const cursor = cursor_.get();
   log->Begin(id, rows);
+  dataset_->Prefetch(id);
   cursor->Seek(dataset_->Key(id, &key_));
   for (int row = 0; row < rows && cursor->Valid(); ++row) {
     EMDB_ASSIGN_OR_RETURN(const uint64_t found, CheckRow(*cursor));

@@ -171,14 +171,21 @@ absl::Status TestBed::MultiGets(double seconds, uint64_t records) {
 absl::Status TestBed::SeekAndRead(const PhaseOptions& options, int rows,
                                   CheckedSession::CursorUse use) {
   const std::vector<uint32_t> live = dataset_.LiveIdsInKeyOrder();
-  std::vector<SeekLog> logs(options.threads);
+  struct Seeker {
+    SeekLog log;
+    uint64_t next = 0;  // position in `live`: drawn an operation ahead, so that nobody waits for it
+  };
+  std::vector<Seeker> seekers(options.threads);
   EMDB_ASSIGN_OR_RETURN(
       Measurement measurement,
       Measure(options, [&](CheckedSession* session, Worker* worker) -> absl::Status {
-        const uint64_t target = live[worker->random()->Below(live.size())];
-        return session->SeekAndRead(target, rows, use, &logs[worker->thread()]);
+        Seeker& seeker = seekers[worker->thread()];
+        const uint64_t target = live[seeker.next];
+        seeker.next = worker->random()->Below(live.size());
+        __builtin_prefetch(&live[seeker.next]);
+        return session->SeekAndRead(target, rows, use, &seeker.log);
       }));
-  for (const SeekLog& log : logs) EMDB_RETURN_IF_ERROR(log.Verify(dataset_, live));
+  for (const Seeker& seeker : seekers) EMDB_RETURN_IF_ERROR(seeker.log.Verify(dataset_, live));
   return context_->Emit(std::move(measurement));
 }
 
