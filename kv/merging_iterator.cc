@@ -21,13 +21,8 @@ MergingIterator::MergingIterator(const ReadState* state, std::unique_ptr<Cursor>
 // ---- Sources
 // --------------------------------------------------------------------------------------------------
 
-void MergingIterator::LoadTreePosition() {
-  tree_valid_ = tree_->Valid();
-  if (tree_valid_) {
-    tree_key_ = tree_->key();
-  } else if (absl::Status s = tree_->status(); !s.ok()) {
-    status_ = std::move(s);
-  }
+void MergingIterator::KeepTreeError() {
+  if (absl::Status s = tree_->status(); !s.ok()) status_ = std::move(s);
 }
 
 void MergingIterator::SourceSeek(size_t i, std::string_view target) {
@@ -103,31 +98,21 @@ void MergingIterator::SeekForPrev(std::string_view target) {
 }
 
 void MergingIterator::Next() {
-  if (direction_ == Direction::kBackward) {
-    TurnForward();
-  } else if (memtables_.empty()) {
-    return StepTree();
-  } else {
-    StepFrom(key_);
+  if (direction_ == Direction::kForward && memtables_.empty()) [[likely]] {
+    tree_->Next();
+    return TakeTreePosition();
   }
+  direction_ == Direction::kForward ? StepFrom(key_) : TurnForward();
   FindNearest();
 }
 
 void MergingIterator::Prev() {
-  if (direction_ == Direction::kForward) {
-    TurnBackward();
-  } else if (memtables_.empty()) {
-    return StepTree();
-  } else {
-    StepFrom(key_);
+  if (direction_ == Direction::kBackward && memtables_.empty()) [[likely]] {
+    tree_->Prev();
+    return TakeTreePosition();
   }
+  direction_ == Direction::kBackward ? StepFrom(key_) : TurnBackward();
   FindNearest();
-}
-
-void MergingIterator::StepTree() {
-  direction_ == Direction::kForward ? tree_->Next() : tree_->Prev();
-  LoadTreePosition();
-  SetCurrent(tree_valid_ && WithinBound(tree_key_) ? tree_index() : kNone);
 }
 
 void MergingIterator::TurnForward() {
@@ -169,11 +154,6 @@ size_t MergingIterator::Nearest() const {
     if (direction_ == Direction::kForward ? order < 0 : order > 0) nearest = i;
   }
   return nearest;
-}
-
-bool MergingIterator::WithinBound(std::string_view key) const {
-  if (direction_ == Direction::kBackward) return key >= lower_;
-  return upper_.empty() || key < upper_;
 }
 
 void MergingIterator::FindNearest() {
@@ -250,11 +230,6 @@ void MergingIterator::RememberRun(Passed passed, size_t nearest) const {
     if (run.end) run.end = std::max(*run.end, *passed.jumped->end);
   }
   state_->deleted_runs.Add(std::move(run));
-}
-
-void MergingIterator::SetCurrent(size_t source) {
-  current_ = source;
-  if (source != kNone) key_ = SourceKey(source);
 }
 
 std::string_view MergingIterator::value() const {

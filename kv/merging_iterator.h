@@ -78,7 +78,15 @@ class MergingIterator final : public Iterator {
   void SourceSeekToEnd(size_t i);
   void SourceNext(size_t i);
   void SourcePrev(size_t i);
-  void LoadTreePosition();
+  void LoadTreePosition() {
+    tree_valid_ = tree_->Valid();
+    if (tree_valid_) [[likely]] {
+      tree_key_ = tree_->key();
+    } else {
+      KeepTreeError();
+    }
+  }
+  void KeepTreeError();
 
   // From the sources' positions: to the nearest key in the direction that is not deleted and within
   // the bound.
@@ -86,7 +94,10 @@ class MergingIterator final : public Iterator {
   bool IsDeletion(size_t source) const {
     return source < tree_index() && memtables_[source].is_deletion();
   }
-  bool WithinBound(std::string_view key) const;
+  bool WithinBound(std::string_view key) const {
+    if (direction_ == Direction::kBackward) return lower_.empty() || key >= lower_;
+    return upper_.empty() || key < upper_;
+  }
   // Moves on from `nearest`, a deletion, to the nearest key that is none or beyond the bound, and
   // returns its source. Out of the way of a step without deletions.
   size_t PassDeletions(size_t nearest);
@@ -99,12 +110,18 @@ class MergingIterator final : public Iterator {
   size_t Nearest() const;
   // Moves all sources that stand at `key` on by one.
   void StepFrom(std::string_view key);
-  // A step on in the direction, where the tree is the only source: nothing to compare with.
-  void StepTree();
+  // FindNearest where the tree is the only source: nothing to compare with.
+  void TakeTreePosition() {
+    LoadTreePosition();
+    SetCurrent(tree_valid_ && WithinBound(tree_key_) ? tree_index() : kNone);
+  }
   // Puts the sources that a walk the other way has left on the wrong side of key_ on the right one.
   void TurnForward();
   void TurnBackward();
-  void SetCurrent(size_t source);
+  void SetCurrent(size_t source) {
+    current_ = source;
+    if (source != kNone) key_ = SourceKey(source);
+  }
 
   const ReadState* const state_;
   const uint64_t seq_limit_;

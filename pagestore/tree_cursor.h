@@ -69,7 +69,8 @@ class TreeCursor : public Cursor {
   template <typename Choose>
   absl::Status Descend(PageRef ref, uint32_t level, Choose choose);
   // Goes to the next leaf; the cursor is at its near end, or not valid if there is none.
-  void MoveToLeaf(Direction direction);
+  // Out of the way of a step within the leaf.
+  [[gnu::noinline]] void MoveToLeaf(Direction direction);
   // Moves the path to the next child of level 1 and sets *leaf to it; false at the end of the tree.
   absl::StatusOr<bool> StepPath(Direction direction, PageRef* leaf);
   absl::Status LoadLeaf(PageRef ref);

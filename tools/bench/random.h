@@ -12,7 +12,7 @@ namespace emdb::bench {
 inline constexpr uint64_t kGoldenRatio64 = 0x9e3779b97f4a7c15;
 
 // A bijection of 64-bit numbers that looks random.
-inline uint64_t Mix64(uint64_t x) {
+inline constexpr uint64_t Mix64(uint64_t x) {
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
   x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
   return x ^ (x >> 31);
