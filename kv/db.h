@@ -21,9 +21,9 @@
 // are refused. ResourceExhausted: no space, or no thread for the log's next segment; reads go on,
 // writes work again by themselves, about half a second after there is space. FailedPrecondition:
 // the store is in use (says by whom), closed, read-only, or the log failed to sync, with the first
-// cause: close, look at the disk, open again; nothing acknowledged is lost. A write that returned
-// an error of the disk is not seen by reads, but a crash may leave it in the log: it may be there
-// after the next open.
+// cause: close, look at the disk, open again; nothing that was durable is lost, and of writes
+// without sync only what the disk failed to take. A write that returned an error of the disk is not
+// seen by reads, but a crash may leave it in the log: it may be there after the next open.
 //
 // Thread safe, all of it. An Iterator belongs to one thread.
 
@@ -101,7 +101,8 @@ class Db {
   // The same without a copy, where that is possible: see pinned_value.h.
   absl::Status Get(std::string_view key, PinnedValue* value, const ReadOptions& options = {}) const;
   // All from one state. (*values)[i] is set where the i-th status is OK. Each status is what Get
-  // would return: a key that is InvalidArgument leaves the others alone.
+  // would return (what is wrong with all comes before what is wrong with a key): a key that is
+  // InvalidArgument leaves the others alone.
   std::vector<absl::Status> MultiGet(absl::Span<const std::string_view> keys,
                                      std::vector<std::string>* values,
                                      const ReadOptions& options = {}) const;

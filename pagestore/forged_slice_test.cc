@@ -1,6 +1,8 @@
-// Slices with right checksums and wrong keys, which no store has ever written: folding them is an
-// error, and makes no generation.
+// Slices with right checksums and wrong keys, and pages of slices in place of the tree's, which no
+// store has ever written: folding the former is an error, and makes no generation; the latter are
+// errors to all who read.
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -10,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_format.h"
+#include "absl/types/span.h"
 #include "gtest/gtest.h"
 #include "pagestore/node.h"
 #include "pagestore/node_builder.h"
@@ -91,6 +94,13 @@ std::string WithKey(const char* page, uint32_t index, std::string_view key) {
   return built;
 }
 
+// The page with another kind.
+std::string OfKind(PageKind kind, const char* page) {
+  std::string changed(page, kPageSize);
+  SetPageKind(kind, changed.data());
+  return changed;
+}
+
 void ExpectThatFoldingFails(const std::string& file) {
   DiskImage image;
   image.files[kPath] = SparseBytes(file);
@@ -133,6 +143,49 @@ TEST(ForgedSliceTest, KeysBelowTheNodeAreFound) {
     ReplacePage(id, WithKey(file.data() + size_t{id} * kPageSize, 0, key), &file);
     ExpectThatFoldingFails(file);
   }
+}
+
+TEST(ForgedSliceTest, PagesOfSlicesAreNotReadInPlaceOfTheTrees) {
+  const std::string whole = StoreWithSlices();
+  PageId leaf_id = kHeaderSlots;
+  const auto page = [&whole](PageId id) { return whole.data() + size_t{id} * kPageSize; };
+  while (PageKindField(page(leaf_id)) != PageKind::kLeaf) ++leaf_id;
+  const std::string key = LeafView(page(leaf_id)).key(0);
+  std::string file = whole;
+  ReplacePage(leaf_id, OfKind(PageKind::kSliceLeaf, page(leaf_id)), &file);
+  DiskImage image;
+  image.files[kPath] = SparseBytes(file);
+  FaultEnv env(image);
+  const auto store = PageStore::Open(kPath, SmallStoreOptions(&env));
+  ASSERT_TRUE(store.ok()) << store.status();
+  const View view = (*store)->GetView();
+  std::string value;
+  EXPECT_TRUE(absl::IsDataLoss(view.Get(key, &value)));
+  const std::array<std::string_view, 1> keys = {key};
+  for (int round = 0; round < 2; ++round) {
+    std::array<std::string, 1> values;
+    std::array<absl::Status, 1> statuses = {absl::NotFoundError("")};
+    view.MultiGet(keys, absl::MakeSpan(values), absl::MakeSpan(statuses));
+    EXPECT_TRUE(absl::IsDataLoss(statuses[0])) << statuses[0];
+  }
+  const std::unique_ptr<Cursor> cursor = view.NewCursor();
+  cursor->Seek(key);
+  EXPECT_TRUE(absl::IsDataLoss(cursor->status())) << cursor->status();
+}
+
+TEST(ForgedSliceTest, LeavesOfTheTreeAreNotReadInPlaceOfASlices) {
+  std::string file = StoreWithSlices();
+  const PageId id = SliceLeaves(file).front();
+  const char* const page = file.data() + size_t{id} * kPageSize;
+  const std::string key = LeafView(page).key(0);
+  ReplacePage(id, OfKind(PageKind::kLeaf, page), &file);
+  DiskImage image;
+  image.files[kPath] = SparseBytes(file);
+  FaultEnv env(image);
+  const auto store = PageStore::Open(kPath, SmallStoreOptions(&env));
+  ASSERT_TRUE(store.ok()) << store.status();
+  std::string value;
+  EXPECT_TRUE(absl::IsDataLoss((*store)->GetView().Get(key, &value)));
 }
 
 TEST(ForgedSliceTest, KeysAboveTheNodeAreFound) {

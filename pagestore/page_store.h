@@ -13,7 +13,7 @@
 //
 // Invariants:
 //  1. The header of a generation is written only after all of its pages are durable.
-//  2. A page that a durable header or a View can reach is not written to.
+//  2. A page that the newest durable header or a View can reach is not written to.
 //  3. Each page of the file is a header slot, reachable from the newest root exactly once, or free.
 //
 // Not: a database. It knows no log, no transactions and no sequence numbers but the one it records.
@@ -130,7 +130,8 @@ class PageStore {
   static constexpr uint64_t kMaxValueBytes = uint64_t{1} << 30;
 
   // Opens or makes the store. NotFound, InvalidArgument for options, FailedPrecondition if the file
-  // is another store's, of a newer format, or not a store at all; DataLoss if no header is whole.
+  // is another store's, of a newer format, or not a store at all; DataLoss if its two
+  // headers are not what a crash can leave (header_slots.h), or the file is shorter than they say.
   // Writes nothing to a store that is there. Takes no lock.
   static absl::StatusOr<std::unique_ptr<PageStore>> Open(const std::string& path,
                                                          const PageStoreOptions& options = {});

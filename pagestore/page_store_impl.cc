@@ -109,22 +109,23 @@ absl::Status PageStoreImpl::Checkpoint(uint64_t next_seq, ChangeSource* changes,
         absl::StrCat("next_seq ", next_seq, " is below that of ", path(), ", ", header_.next_seq));
   }
   return WriteGeneration(next_seq,
-                         [&](TreeWriter* writer) { return writer->Merge(changes, progress); });
+                         [&](TreeWriter* writer) { return writer->Merge(changes, progress); },
+                         {.source = changes});
 }
 
 absl::Status PageStoreImpl::Load(ChangeSource* changes) {
   MutexLock lock(&writer_mutex_);
   EMDB_RETURN_IF_ERROR(CheckWritable());
-  return WriteGeneration(
-      header_.next_seq, [&](TreeWriter* writer) { return writer->Merge(changes, nullptr); },
-      Headers::kBoth);
+  return WriteGeneration(header_.next_seq,
+                         [&](TreeWriter* writer) { return writer->Merge(changes, nullptr); },
+                         {.source = changes, .in_both_slots = true});
 }
 
 absl::Status PageStoreImpl::Compact(const std::function<void()>& on_generation) {
   MutexLock lock(&writer_mutex_);
   EMDB_RETURN_IF_ERROR(CheckWritable());
   const auto write = [&](const MakeTree& make) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_) {
-    EMDB_RETURN_IF_ERROR(WriteGeneration(header_.next_seq, make));
+    EMDB_RETURN_IF_ERROR(WriteGeneration(header_.next_seq, make, {}));
     if (on_generation) on_generation();
     return absl::OkStatus();
   };
@@ -163,7 +164,7 @@ absl::StatusOr<bool> PageStoreImpl::Tidy() {
   NoChanges none;
   shrink_ = FreeSpace::Shrink::kWhenIdle;
   const absl::Status status = WriteGeneration(
-      header_.next_seq, [&none](TreeWriter* writer) { return writer->Merge(&none, nullptr); });
+      header_.next_seq, [&none](TreeWriter* writer) { return writer->Merge(&none, nullptr); }, {});
   shrink_ = FreeSpace::Shrink::kWhenHalfIsFree;
   EMDB_RETURN_IF_ERROR(status);
   // What a step moves away, the next one cuts off: unless a View still reads it, or what could not
@@ -196,7 +197,7 @@ absl::Status PageStoreImpl::Fold(uint64_t pages, std::string* from) {
   // nodes.
   const std::optional<FreeSpace::Shrink> shrink = std::exchange(shrink_, std::nullopt);
   absl::Status status = WriteGeneration(
-      header_.next_seq, [&](TreeWriter* writer) { return writer->Fold(pages, from); });
+      header_.next_seq, [&](TreeWriter* writer) { return writer->Fold(pages, from); }, {});
   shrink_ = shrink;
   return status;
 }
@@ -228,7 +229,7 @@ absl::Status PageStoreImpl::ConfirmFound() {
 }
 
 absl::Status PageStoreImpl::WriteGeneration(uint64_t next_seq, const MakeTree& make,
-                                            Headers headers) {
+                                            const Writing& writing) {
   // Before anything is written to pages that the generation before this one may use.
   EMDB_RETURN_IF_ERROR(ConfirmFound());
   Reclaim();
@@ -239,7 +240,8 @@ absl::Status PageStoreImpl::WriteGeneration(uint64_t next_seq, const MakeTree& m
   absl::Status status = WritePages(make, &*writer, &header);
   if (!status.ok()) {
     // Nothing refers to what was written, so the durable generation is all there is.
-    if (absl::IsResourceExhausted(status)) {
+    const bool by_source = writing.source != nullptr && !writing.source->status().ok();
+    if (absl::IsResourceExhausted(status) && !by_source) {
       free_space_.set_is_short(true);
       short_until_ = header.generation + kShortGenerations;
     }
@@ -252,7 +254,7 @@ absl::Status PageStoreImpl::WriteGeneration(uint64_t next_seq, const MakeTree& m
     return status;
   }
   EMDB_RETURN_IF_ERROR(MakeDurable(header));
-  if (headers == Headers::kBoth && header.root != header_.root) {
+  if (writing.in_both_slots && header.root != header_.root) {
     ++header.generation;
     EMDB_RETURN_IF_ERROR(MakeHeaderDurable(header));
   }

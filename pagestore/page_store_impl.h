@@ -77,13 +77,15 @@ class PageStoreImpl {
   absl::Status CheckWritable() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
   // Makes the header durable that Open found, once.
   absl::Status ConfirmFound() ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
-  enum class Headers {
-    kOne,   // the header before it stays in its slot
-    kBoth,  // as two generations, if it has another tree than the one before
+  struct Writing {
+    // Where the changes come from: that it is short of something says nothing of the disk.
+    const ChangeSource* source = nullptr;
+    // As two generations, if it has another tree than the one before; else the header before it
+    // stays in its slot.
+    bool in_both_slots = false;
   };
   // Writes the generation after the newest one, durably, and makes it the newest.
-  absl::Status WriteGeneration(uint64_t next_seq, const MakeTree& make,
-                               Headers headers = Headers::kOne)
+  absl::Status WriteGeneration(uint64_t next_seq, const MakeTree& make, const Writing& writing)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
   // A generation with the slices of about `pages` pages of nodes folded: TreeWriter::Fold.
   absl::Status Fold(uint64_t pages, std::string* from) ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);

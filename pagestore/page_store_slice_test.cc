@@ -254,6 +254,25 @@ TEST_F(PageStoreSliceTest, AStoreThatFitsInTheCacheHasSomeForATimeAfterTheDiskWa
   ExpectModel();
 }
 
+// What a source is short of is not the disk.
+TEST_F(PageStoreSliceTest, AStoreThatFitsInTheCacheHasNoneAfterALoadWhoseSourceFailed) {
+  class Exhausted : public MapChangeSource {
+   public:
+    using MapChangeSource::MapChangeSource;
+    absl::Status status() const override { return absl::ResourceExhaustedError("its own quota"); }
+  };
+  store_.reset();
+  PageStoreOptions options = SmallStoreOptions(&env_);
+  options.slices_above_bytes = UINT64_MAX;
+  store_ = *PageStore::Open(kPath, options);
+  const Changes none;
+  Exhausted source(none);
+  ASSERT_TRUE(absl::IsResourceExhausted(store_->Load(&source)));
+  Checkpoint(Scattered(0));
+  EXPECT_EQ(store_->stats().slice_pages, 0u);
+  ExpectModel();
+}
+
 TEST_F(PageStoreSliceTest, CompactFoldsAllOfThem) {
   Checkpoint(Scattered(0));
   ASSERT_EQ(store_->Compact(), absl::OkStatus());

@@ -35,6 +35,10 @@ Answer AskLeaf(const char* page, std::string_view key) {
   return {Says::kFound, page, cell.kind == CellKind::kExtent, cell.payload};
 }
 
+absl::Status WrongKind(const Tree& tree, PageId id) {
+  return tree.file->Corruption(id, "a node of another kind than its parent says");
+}
+
 // Asks the slices of a buffered node, from the newest on. `page` is not read after the first use of
 // `reader`.
 absl::StatusOr<Answer> AskSlices(const Tree& tree, NodeReader* reader, const char* page,
@@ -55,7 +59,10 @@ absl::StatusOr<Answer> AskSlices(const Tree& tree, NodeReader* reader, const cha
     }
     if (!FilterMayContain(hash, SliceFilter(root_page))) continue;
     const InnerView root(root_page);
-    EMDB_ASSIGN_OR_RETURN(const char* leaf, reader->Read(root.child(root.ChildFor(key)), 0));
+    const PageRef ref = root.child(root.ChildFor(key));
+    EMDB_ASSIGN_OR_RETURN(const char* leaf, reader->Read(ref, 0));
+    if (PageKindField(leaf) != PageKind::kSliceLeaf) [[unlikely]]
+      return WrongKind(tree, ref.id);
     if (const Answer answer = AskLeaf(leaf, key); answer.says != Says::kNothing) return answer;
   }
   return Answer();
@@ -66,14 +73,19 @@ absl::StatusOr<Answer> Ask(const Tree& tree, NodeReader* reader, std::string_vie
   PageRef ref = tree.root;
   for (uint32_t level = tree.root_level(); level > 0; --level) {
     EMDB_ASSIGN_OR_RETURN(const char* page, reader->Read(ref, level));
+    const PageKind kind = PageKindField(page);
+    if (kind == PageKind::kSliceRoot) [[unlikely]]
+      return WrongKind(tree, ref.id);
     const InnerView node(page);
     ref = node.child(node.ChildFor(key));
-    if (PageKindField(page) == PageKind::kBuffered) [[unlikely]] {
+    if (kind == PageKind::kBuffered) [[unlikely]] {
       EMDB_ASSIGN_OR_RETURN(const Answer answer, AskSlices(tree, reader, page, key));
       if (answer.says != Says::kNothing) return answer;
     }
   }
   EMDB_ASSIGN_OR_RETURN(const char* page, reader->Read(ref, 0));
+  if (PageKindField(page) != PageKind::kLeaf) [[unlikely]]
+    return WrongKind(tree, ref.id);
   return AskLeaf(page, key);
 }
 
@@ -159,8 +171,12 @@ void Batch::Translate(uint32_t level) {
     PrefetchNode(lookup.page);
   }
   for (Lookup& lookup : absl::MakeSpan(lookups_.data(), size_)) {
+    if (lookup.alone) continue;
     // What is wrong with the page, the lookup alone will say.
-    if (!lookup.alone && PageLevelField(lookup.page) != level) lookup.alone = true;
+    const PageKind kind = PageKindField(lookup.page);
+    const bool is_of_slice = kind == PageKind::kSliceLeaf || kind == PageKind::kSliceRoot;
+    if (PageLevelField(lookup.page) != level || is_of_slice) [[unlikely]]
+      lookup.alone = true;
   }
 }
 
