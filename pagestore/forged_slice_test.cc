@@ -29,20 +29,24 @@ constexpr uint32_t kPageSize = kMinPageSize;
 
 std::string Key(int i) { return absl::StrFormat("key%05d", i); }
 
-// The file of a store with two nodes of level 1, each with a slice.
-std::string StoreWithSlices() {
+// The file of a store with two nodes of level 1, each with a slice if there are scattered changes.
+std::string StoreWith(const Changes& scattered) {
   FaultEnv env;
   auto store = PageStore::Open(kPath, SmallStoreOptions(&env));
   EXPECT_TRUE(store.ok()) << store.status();
   Changes load;
   for (int i = 0; i < 1000; ++i) load[Key(i)] = std::string(3000, 'v');
   EXPECT_EQ(Apply(store->get(), 1, load), absl::OkStatus());
-  Changes scattered;
-  for (int i = 3; i < 1000; i += 7) scattered[Key(i)] = "new";
   EXPECT_EQ(Apply(store->get(), 2, scattered), absl::OkStatus());
   EXPECT_EQ((*store)->stats().slice_records, scattered.size());
   EXPECT_EQ((*store)->stats().height, 3u);
   return env.FullImage().files.at(kPath).ToString();
+}
+
+std::string StoreWithSlices() {
+  Changes scattered;
+  for (int i = 3; i < 1000; i += 7) scattered[Key(i)] = "new";
+  return StoreWith(scattered);
 }
 
 std::vector<PageId> SliceLeaves(const std::string& file) {
@@ -146,7 +150,7 @@ TEST(ForgedSliceTest, KeysBelowTheNodeAreFound) {
 }
 
 TEST(ForgedSliceTest, PagesOfSlicesAreNotReadInPlaceOfTheTrees) {
-  const std::string whole = StoreWithSlices();
+  const std::string whole = StoreWith({});
   PageId leaf_id = kHeaderSlots;
   const auto page = [&whole](PageId id) { return whole.data() + size_t{id} * kPageSize; };
   while (PageKindField(page(leaf_id)) != PageKind::kLeaf) ++leaf_id;
@@ -162,6 +166,7 @@ TEST(ForgedSliceTest, PagesOfSlicesAreNotReadInPlaceOfTheTrees) {
   std::string value;
   EXPECT_TRUE(absl::IsDataLoss(view.Get(key, &value)));
   const std::array<std::string_view, 1> keys = {key};
+  // The first time the page is not in memory yet.
   for (int round = 0; round < 2; ++round) {
     std::array<std::string, 1> values;
     std::array<absl::Status, 1> statuses = {absl::NotFoundError("")};
