@@ -35,7 +35,7 @@ std::string StoreWith(const Changes& scattered) {
   auto store = PageStore::Open(kPath, SmallStoreOptions(&env));
   EXPECT_TRUE(store.ok()) << store.status();
   Changes load;
-  for (int i = 0; i < 1000; ++i) load[Key(i)] = std::string(3000, 'v');
+  for (int i = 0; i < 1000; ++i) load[Key(i)] = std::string(i == 0 ? 30 : 3000, 'v');
   EXPECT_EQ(Apply(store->get(), 1, load), absl::OkStatus());
   EXPECT_EQ(Apply(store->get(), 2, scattered), absl::OkStatus());
   EXPECT_EQ((*store)->stats().slice_records, scattered.size());
@@ -151,10 +151,14 @@ TEST(ForgedSliceTest, KeysBelowTheNodeAreFound) {
 
 TEST(ForgedSliceTest, PagesOfSlicesAreNotReadInPlaceOfTheTrees) {
   const std::string whole = StoreWith({});
+  const std::string key = Key(0);
+  // Of which the value stands in the page.
   PageId leaf_id = kHeaderSlots;
   const auto page = [&whole](PageId id) { return whole.data() + size_t{id} * kPageSize; };
-  while (PageKindField(page(leaf_id)) != PageKind::kLeaf) ++leaf_id;
-  const std::string key = LeafView(page(leaf_id)).key(0);
+  while (PageKindField(page(leaf_id)) != PageKind::kLeaf || LeafView(page(leaf_id)).key(0) != key) {
+    ++leaf_id;
+  }
+  ASSERT_EQ(LeafView(page(leaf_id)).cell(0).kind, CellKind::kInline);
   std::string file = whole;
   ReplacePage(leaf_id, OfKind(PageKind::kSliceLeaf, page(leaf_id)), &file);
   DiskImage image;
