@@ -75,8 +75,9 @@ class Db {
   // together, has changed no byte on disk. After any other error nothing is lost, and a later open
   // goes on from there.
   static absl::StatusOr<std::unique_ptr<Db>> Open(const Options& options, std::string_view path);
-  // The same database without files: gone when it is destroyed. InvalidArgument or
-  // ResourceExhausted, as above; InvalidArgument for read_only.
+  // The same database without files: gone when it is destroyed, so `sync` has nothing to do, and
+  // the options of files and of the log (env, create_if_missing, error_if_exists, wal_...) mean
+  // nothing. InvalidArgument or ResourceExhausted, as above; InvalidArgument for read_only.
   static absl::StatusOr<std::unique_ptr<Db>> OpenInMemory(const Options& options = {});
 
   // Closes, with errors dropped. Snapshots and iterators may live on: see their headers.

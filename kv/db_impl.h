@@ -14,7 +14,6 @@
 #ifndef EMDB_KV_DB_IMPL_H_
 #define EMDB_KV_DB_IMPL_H_
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>

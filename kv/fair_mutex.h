@@ -30,7 +30,7 @@ class ABSL_LOCKABLE FairMutex {
     ++serving_;
     turn_.SignalAll();
   }
-  // Who has it, and those behind.
+  // For tests: who has it, and those behind.
   uint64_t queue_length() const {
     MutexLock lock(&mutex_);
     return next_ticket_ - serving_;

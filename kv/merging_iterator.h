@@ -47,7 +47,7 @@ class MergingIterator final : public Iterator {
   std::string_view value() const override;
   absl::Status status() const override { return status_; }
 
-  // Deletions that were stepped over one by one so far.
+  // For tests: deletions that were stepped over one by one so far.
   uint64_t passed_deletions() const { return passed_deletions_; }
 
  private:

@@ -24,7 +24,8 @@ struct Options {
   bool read_only = false;
 
   // When a write that does not ask for `sync` becomes durable. OnEachWrite makes every write
-  // durable; Group takes 0 to 1 hour.
+  // durable before it returns; Group takes 0 to 1 hour; Manual leaves it to writes with `sync`, a
+  // checkpoint and Close.
   FlushPolicy flush_policy = FlushPolicy::Group(absl::Milliseconds(5));
   IoMode wal_io_mode = IoMode::kBuffered;
 

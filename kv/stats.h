@@ -13,7 +13,8 @@
 namespace emdb {
 
 struct Stats {
-  // Calls. Of gets and unsynced writes one in 64 is timed; commits, checkpoints and stalls all are.
+  // Calls; gets count the keys of a MultiGet. Of calls of Get and unsynced writes one in 64 is
+  // timed; commits, checkpoints and stalls all are.
   uint64_t puts = 0;  // operations, those in batches included
   uint64_t deletes = 0;
   uint64_t gets = 0;

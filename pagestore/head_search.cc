@@ -1,5 +1,7 @@
 #include "pagestore/head_search.h"
 
+#include <bit>
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif

@@ -8,7 +8,6 @@
 #ifndef EMDB_PAGESTORE_HEAD_SEARCH_H_
 #define EMDB_PAGESTORE_HEAD_SEARCH_H_
 
-#include <bit>
 #include <cstdint>
 #include <string_view>
 

@@ -4,7 +4,6 @@
 #ifndef EMDB_STORAGE_FUZZ_INPUT_H_
 #define EMDB_STORAGE_FUZZ_INPUT_H_
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>

@@ -132,6 +132,11 @@ def try_mutant(mutant, root, bazel_options, log_path):
     return verdict
 
 
+def check_fit(mutants, root):
+    for mutant in mutants:
+        mutant.apply_to((root / mutant.path).read_text())
+
+
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("names", nargs="*")
@@ -141,10 +146,9 @@ def main():
     parser.add_argument("--bazel_option", action="append", default=[])
     options = parser.parse_args()
     bazel_options = [f"--jobs={options.jobs}"] + options.bazel_option
-    mutants = choose(read_mutants(ROOT / "tools" / "mutants.txt"), options.names)
     if options.check:
-        for mutant in mutants:
-            mutant.apply_to((ROOT / mutant.path).read_text())
+        mutants = choose(read_mutants(ROOT / "tools" / "mutants.txt"), options.names)
+        check_fit(mutants, ROOT)
         print(f"{len(mutants)} mutants fit the code")
         return 0
 
@@ -152,6 +156,9 @@ def main():
     with tempfile.TemporaryDirectory(prefix="emdb-mutation-") as directory:
         root = pathlib.Path(directory) / "emdb"
         subprocess.run(["git", "clone", "--quiet", "--shared", ROOT, root], check=True)
+        # What is tried is the last commit, whatever the working tree holds.
+        mutants = choose(read_mutants(root / "tools" / "mutants.txt"), options.names)
+        check_fit(mutants, root)
         try:
             check_unchanged(mutants, root, bazel_options)
             for mutant in mutants:

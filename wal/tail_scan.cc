@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <deque>
-#include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"

@@ -100,10 +100,15 @@ class EmdbEngine final : public Engine {
   // What a checkpoint has left in slices is folded when nothing is written for a while.
   absl::Status Settle() override {
     EMDB_RETURN_IF_ERROR(db_->Checkpoint());
-    while (db_->GetStats().page_store.slice_records > 0) {
+    const uint64_t failures = db_->GetStats().checkpoint_failures;
+    for (;;) {
+      const Stats stats = db_->GetStats();
+      if (stats.page_store.slice_records == 0) return absl::OkStatus();
+      if (stats.checkpoint_failures > failures) {
+        return absl::UnavailableError("slices could not be folded");
+      }
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
-    return absl::OkStatus();
   }
   absl::Status Compact() override { return db_->Compact(); }
   absl::Status Close() override { return db_->Close(); }

@@ -1,7 +1,6 @@
 #include "tools/bench/format.h"
 
 #include <cmath>
-#include <iterator>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"

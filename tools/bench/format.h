@@ -3,7 +3,6 @@
 #ifndef EMDB_TOOLS_BENCH_FORMAT_H_
 #define EMDB_TOOLS_BENCH_FORMAT_H_
 
-#include <cstdint>
 #include <string>
 
 #include "tools/bench/measurement.h"

@@ -89,8 +89,6 @@ int CountBusyThreads() {
   return busy;
 }
 
-uint64_t AnonymousMemoryBytes() { return ReadNumber("/proc/self/status", "RssAnon:") * 1024; }
-
 absl::StatusOr<uint64_t> DiskUsageBytes(const std::string& directory) {
   uint64_t bytes = 0;
   std::error_code error;

@@ -30,9 +30,6 @@ absl::StatusOr<uint64_t> DeviceBytesWritten(const std::string& directory);
 // Threads of this process but the caller's that run, or wait for a processor or a disk, now.
 int CountBusyThreads();
 
-// Memory of this process that no file backs, now.
-uint64_t AnonymousMemoryBytes();
-
 // What the files under `directory` take on disk (allocated blocks, not apparent size).
 absl::StatusOr<uint64_t> DiskUsageBytes(const std::string& directory);
 

@@ -116,6 +116,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   if (!file) return IoError(errno, "open", path);
   std::ostringstream contents;
   contents << file.rdbuf();
+  if (contents.bad()) return IoError(errno, "read", path);
   return contents.str();
 }
 

@@ -1,6 +1,7 @@
 #include "tools/bench/runner.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <filesystem>
 #include <memory>
@@ -102,7 +103,8 @@ absl::StatusOr<bool> Runner::RunJob(const PlannedWorkload& planned, const Engine
   remove_store();
   const absl::Cleanup cleanup = remove_store;
   if (!std::filesystem::create_directories(directory, error)) {
-    return IoError(error.value(), "mkdir", directory);
+    // Without an error it is there.
+    return IoError(error ? error.value() : EEXIST, "mkdir", directory);
   }
   for (const Stage& stage : planned.workload.stages) {
     const absl::StatusOr<ChildResult> child = RunStage(planned.workload, stage, engine, job);

@@ -1,6 +1,5 @@
 // get, put, delete: single records.
 
-#include <sys/types.h>
 
 #include <cerrno>
 #include <cstdio>
