@@ -427,9 +427,37 @@ TEST_F(CliTest, TheShellGoesOnWhenTold) {
 }
 
 TEST_F(CliTest, TheShellHasNoCommandsThatNeedOtherInput) {
-  for (const char* line : {"wal-dump\n", "shell\n", "load\n", "put key\n"}) {
+  for (const char* line : {"load\n", "put key\n"}) {
     EXPECT_EQ(Run({"shell", "STORE", "--create"}, line).code, ExitCode::kUsage) << line;
   }
+}
+
+TEST_F(CliTest, TheShellSaysWhereTheCommandsAreThatItHasNot) {
+  const std::string details = Out({"shell", "--help"});
+  const std::string list = Out({"shell", "STORE", "--create"}, "help\n");
+  for (const std::string command : {"wal-dump", "page-dump", "salvage", "shell"}) {
+    const std::string answer = absl::StrCat(
+        command, " is not for the shell: leave it and run \"emdb ", command, " STORE\"");
+    for (const std::string& line : {command + " 1\n", "help " + command + "\n"}) {
+      const Outcome outcome = Run({"shell", "STORE"}, line);
+      EXPECT_EQ(outcome.code, ExitCode::kUsage) << line;
+      EXPECT_THAT(outcome.err, HasSubstr(answer)) << line;
+    }
+    EXPECT_THAT(details, ContainsRegex("but for [^;]*" + command));
+    EXPECT_THAT(list, Not(HasSubstr("  " + command + " ")));
+  }
+}
+
+TEST_F(CliTest, TheShellHasHelpForAllItsWords) {
+  const std::string list = Out({"shell", "STORE", "--create"}, "help\n");
+  EXPECT_THAT(list, HasSubstr("\n  scan "));
+  EXPECT_THAT(list, HasSubstr("\n  help "));
+  EXPECT_THAT(list, HasSubstr("\n  quit "));
+  for (const char* line : {"help help\n", "help quit\n", "help exit\n"}) {
+    EXPECT_EQ(Out({"shell", "STORE"}, line), list) << line;
+  }
+  EXPECT_THAT(Out({"shell", "STORE"}, "help scan\n"), StartsWith("Usage: scan "));
+  EXPECT_THAT(Run({"shell", "STORE"}, "help qiut\n").err, HasSubstr("did you mean quit?"));
 }
 
 TEST_F(CliTest, HelpIsThereForEachCommand) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,8 @@
 
 namespace emdb::cli {
 namespace {
+
+bool IsOwnWord(std::string_view word) { return word == "help" || word == "quit" || word == "exit"; }
 
 class Shell {
  public:
@@ -109,7 +112,8 @@ absl::Status Shell::RunCommand(const Command& command, absl::Span<const std::str
 }
 
 absl::Status Shell::PrintHelp(absl::Span<const std::string> words) {
-  if (!words.empty()) {
+  // The shell's own words have no more to them than their lines in the list.
+  if (!words.empty() && !IsOwnWord(words[0])) {
     EMDB_ASSIGN_OR_RETURN(const Command* const command, FindCommand(words[0]));
     return context_.console.Write(HelpText("", command->syntax));
   }
@@ -119,16 +123,19 @@ absl::Status Shell::PrintHelp(absl::Span<const std::string> words) {
     absl::StrAppendFormat(&text, "  %-12s%s\n", command.syntax.name, command.syntax.summary);
   }
   absl::StrAppend(&text, "  help        This list; `help COMMAND` for one of them\n",
-                  "  quit        Leave\n");
+                  "  quit        Leave, as does `exit`\n");
   return context_.console.Write(text);
 }
 
 absl::StatusOr<const Command*> Shell::FindCommand(const std::string& name) const {
   std::vector<std::string> known = {"help", "quit"};
   for (const Command& command : context_.commands) {
-    if (!command.in_shell) continue;
-    if (command.syntax.name == name) return &command;
-    known.push_back(command.syntax.name);
+    if (command.in_shell) known.push_back(command.syntax.name);
+    if (command.syntax.name != name) continue;
+    if (command.in_shell) return &command;
+    // Not beside the shell, which has the store locked.
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, " is not for the shell: leave it and run \"emdb ", name, " STORE\""));
   }
   return absl::InvalidArgumentError(
       absl::StrCat("unknown command \"", name, "\"", DidYouMean(name, known), "; try `help`"));
@@ -148,8 +155,8 @@ std::vector<Command> ShellCommands() {
       .name = "shell",
       .summary = "Run commands on one open store, a line each",
       .details =
-          "The commands are those of emdb, without STORE; `help` lists them. Quote words that "
-          "contain spaces. "
+          "The commands are those of emdb, without STORE, but for wal-dump, page-dump, salvage and "
+          "shell; `help` lists them. Quote words that contain spaces. "
           "Without a terminal it is a script: it ends at the first error, with that error's exit "
           "code. A key that is not there is no error.",
       .options = {{.name = "create", .help = "make the store if it is missing"},
