@@ -35,14 +35,21 @@ void CliTest::LoadFruit() const {
       "apple\tred\nbanana\tyellow\nblueberry\tblue\ncherry\tdark red\n");
 }
 
-void CliTest::BreakAllPages() const {
+void CliTest::Break(uint64_t offset, uint64_t size) const {
   const auto file = PosixEnv()->OpenFile(store(), {.write = true});
   ASSERT_TRUE(file.ok()) << file.status();
-  constexpr uint64_t kHeaders = 2 * 8192;
+  ASSERT_GE(*(*file)->Size(), offset + size);
+  ASSERT_TRUE((*file)->WriteAt(offset, std::string(size, '\x55')).ok());
+  ASSERT_TRUE((*file)->Close().ok());
+}
+
+void CliTest::BreakAllPages() const {
+  const auto file = PosixEnv()->OpenFile(store(), {});
+  ASSERT_TRUE(file.ok()) << file.status();
+  constexpr uint64_t kHeaders = 2 * kPageSize;
   const uint64_t size = *(*file)->Size();
   ASSERT_GT(size, kHeaders);
-  ASSERT_TRUE((*file)->WriteAt(kHeaders, std::string(size - kHeaders, '\x55')).ok());
-  ASSERT_TRUE((*file)->Close().ok());
+  Break(kHeaders, size - kHeaders);
 }
 
 }  // namespace emdb::cli

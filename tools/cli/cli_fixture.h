@@ -3,6 +3,7 @@
 #ifndef EMDB_TOOLS_CLI_CLI_FIXTURE_H_
 #define EMDB_TOOLS_CLI_CLI_FIXTURE_H_
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,8 +29,12 @@ class CliTest : public ::testing::Test {
   std::string Out(std::vector<std::string> words, std::string_view input = "") const;
 
   void LoadFruit() const;
+  // Overwrites bytes of the store file.
+  void Break(uint64_t offset, uint64_t size) const;
   // Every byte behind the two header slots.
   void BreakAllPages() const;
+
+  static constexpr uint64_t kPageSize = 8192;
 
   const std::string& store() const { return store_; }
 

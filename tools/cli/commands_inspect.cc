@@ -206,7 +206,9 @@ std::vector<Command> InspectCommands() {
       .summary = "Describe pages of the store file",
       .details =
           "Without numbers, the two header slots. Changes nothing. Exit code 4 if one of the pages "
-          "is damaged.",
+          "is damaged. A page of which not even the header is left looks like part of a large "
+          "value; `emdb verify` finds it. A store whose headers cannot be read is not shown; the "
+          "error says what is wrong with them.",
       .positionals = {{.name = "PAGE",
                        .help = "a page number, or FIRST-LAST",
                        .count = Positional::Count::kAny}},
