@@ -211,7 +211,7 @@ Syntax LoadSyntax() {
 Syntax DumpSyntax() {
   Syntax dump = {
       .name = "dump",
-      .summary = "Print records as text that `load`, mdb_load or db_load read",
+      .summary = "Print records as text for `load` and mdb_load; --format=db_dump for db_load",
       .details = "It shows one moment, whatever is written meanwhile.",
       .options =
           {{.name = "format",
@@ -223,6 +223,7 @@ Syntax DumpSyntax() {
            {.name = "print",
             .help = "printable characters as they are in mdb_dump and db_dump, not hex"}},
       .examples = {"emdb dump app.emdb > app.dump", "emdb dump app.emdb | mdb_load -n other.mdb",
+                   "emdb dump app.emdb --format=db_dump | db_load other.db",
                    "emdb dump app.emdb --format=tsv --prefix=user:"}};
   for (const Option& option : RangeOptions()) dump.options.push_back(option);
   for (const Option& option : FormatOptions(/*both=*/false)) dump.options.push_back(option);
