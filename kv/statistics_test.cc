@@ -55,10 +55,16 @@ TEST(StatsTest, ToStringHasOneItemALine) {
   Stats stats;
   stats.puts = 12345;
   stats.durable_seq = 678;
+  stats.wal_recovery.first_seq = 91;
+  stats.wal_recovery.segments = 23;
+  stats.page_store.checkpoints = 45;
   const std::string text = stats.ToString();
   EXPECT_NE(text.find("puts                         12345\n"), std::string::npos) << text;
   EXPECT_NE(text.find("durable seq                  678\n"), std::string::npos) << text;
   EXPECT_NE(text.find("get latency                  none\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("log first seq at open        91\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("log segments found at open   23\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("page store checkpoints       45\n"), std::string::npos) << text;
 }
 
 }  // namespace

@@ -43,6 +43,8 @@ void AppendWal(const WalStats& wal, const WalRecovery& recovery, std::string* ou
   Line(out, "log segments recycled", wal.segments_recycled);
   Line(out, "log records found at open", recovery.records);
   Line(out, "  in the append buffer only", recovery.records_from_buffer);
+  Line(out, "log first seq at open", recovery.first_seq);
+  Line(out, "log segments found at open", recovery.segments);
   Line(out, "log bytes cut at open", recovery.bytes_cut);
   Line(out, "log had been closed", recovery.was_clean ? 1 : 0);
 }
@@ -63,6 +65,7 @@ void AppendPageStore(const PageStoreStats& store, std::string* out) {
   Line(out, "cache hits (estimate)", store.cache_hits);
   Line(out, "cache misses", store.cache_misses);
   Line(out, "cache evictions", store.cache_evictions);
+  Line(out, "page store checkpoints", store.checkpoints);
   Line(out, "pages written", store.pages_written);
   Line(out, "page bytes written", store.bytes_written);
   Line(out, "page bytes read", store.bytes_read);
