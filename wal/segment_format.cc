@@ -17,7 +17,6 @@ constexpr char kMagic[] =
     "\x89"
     "EMWAL\r\n";
 constexpr size_t kMagicBytes = 8;
-constexpr uint32_t kVersion = 1;
 // Features that a reader must know; none yet.
 constexpr uint32_t kKnownIncompatibleFeatures = 0;
 
@@ -65,10 +64,10 @@ bool IsZero(std::string_view bytes) {
 
 absl::Status CheckVersion(std::string_view sector, std::string_view path) {
   const uint32_t version = Load32(sector.data() + kVersionOffset);
-  if (version != kVersion) {
+  if (version != kLogFormatVersion) {
     return absl::FailedPreconditionError(absl::StrCat(
-        ToAbsl(path), ": log format version ", version, ", this program reads version ", kVersion,
-        ": open it with the program that wrote it"));
+        ToAbsl(path), ": log format version ", version, ", this program reads version ",
+        kLogFormatVersion, ": open it with the program that wrote it"));
   }
   const uint32_t unknown =
       Load32(sector.data() + kIncompatibleOffset) & ~kKnownIncompatibleFeatures;
@@ -142,7 +141,7 @@ absl::Status DecodeState(std::string_view sector, std::string_view path,
 void EncodeSegmentBlock(const SegmentHeader& header, const SegmentState& state, char* to) {
   std::memset(to, 0, kSegmentBlockBytes);
   std::memcpy(to, kMagic, kMagicBytes);
-  Store32(to + kVersionOffset, kVersion);
+  Store32(to + kVersionOffset, kLogFormatVersion);
   Store32(to + kIncompatibleOffset, 0);
   Store32(to + kCompatibleOffset, 0);
   std::memcpy(to + kStoreIdOffset, header.store_id.data(), header.store_id.size());

@@ -13,6 +13,8 @@
 
 namespace emdb {
 
+inline constexpr uint32_t kLogFormatVersion = 1;
+
 // Size of the first block, and what a segment's base lsn and capacity are multiples of: with it,
 // the offset of a frame within its block is the same in the file, in the stream and in the append
 // buffer.

@@ -8,9 +8,12 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "kv/batch_format.h"
+#include "pagestore/page_format.h"
 #include "storage/status.h"
 #include "tools/cli/command.h"
 #include "tools/cli/suggestion.h"
+#include "wal/segment_format.h"
 
 namespace emdb::cli {
 namespace {
@@ -39,10 +42,16 @@ std::string ProgramHelp(absl::Span<const Command> commands) {
   }
   absl::StrAppend(
       &text,
-      "\n`emdb COMMAND --help` explains one of them. Data goes to stdout; errors, notes and "
-      "progress to\nstderr.\n\n",
+      "\n`emdb COMMAND --help` explains one of them; `emdb --version` prints the versions of the "
+      "formats on\ndisk. Data goes to stdout; errors, notes and progress to stderr.\n\n",
       DescribeExitCodes());
   return text;
+}
+
+// What decides whether this program opens a store is its formats.
+std::string VersionText() {
+  return absl::StrCat("emdb, formats: log ", kLogFormatVersion, ", page store ", kFormatVersion,
+                      ", write batch ", batch_format::kBatchVersion, "\n");
 }
 
 Syntax WithStore(Syntax syntax) {
@@ -100,6 +109,7 @@ absl::Status Dispatch(absl::Span<const std::string> words, const Console& consol
     EMDB_ASSIGN_OR_RETURN(const Command* const command, FindCommand(commands, words[1]));
     return console.Write(HelpText(kProgram, WithStore(command->syntax)));
   }
+  if (name == "--version") return console.Write(VersionText());
   EMDB_ASSIGN_OR_RETURN(const Command* const command, FindCommand(commands, name));
   return RunCommand(*command, commands, words.subspan(1), console);
 }

@@ -515,6 +515,12 @@ TEST_F(CliTest, HelpIsThereForEachCommand) {
   }
 }
 
+TEST_F(CliTest, VersionIsThatOfTheFormats) {
+  // Numbers, not the constants: whoever changes one means to change what is printed.
+  EXPECT_EQ(Out({"--version"}), "emdb, formats: log 1, page store 1, write batch 1\n");
+  EXPECT_THAT(Out({"--help"}), HasSubstr("`emdb --version`"));
+}
+
 TEST_F(CliTest, UsageErrorsSayWhatToDo) {
   EXPECT_EQ(Run({}).code, ExitCode::kUsage);
   EXPECT_EQ(Run({"sacn", "STORE"}).code, ExitCode::kUsage);
