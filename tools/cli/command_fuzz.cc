@@ -21,6 +21,7 @@
 #include "storage/status.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/shell_words.h"
+#include "tools/owned_file.h"
 
 namespace emdb::cli {
 namespace {
@@ -28,11 +29,6 @@ namespace {
 constexpr char kStore[] = "fuzz.emdb";
 constexpr char kSalvaged[] = "salvaged.emdb";
 constexpr size_t kMaxCommands = 4;
-
-struct CloseFile {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
-using OwnedFile = std::unique_ptr<std::FILE, CloseFile>;
 
 struct Result {
   ExitCode code;

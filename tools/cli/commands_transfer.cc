@@ -22,14 +22,10 @@
 #include "tools/cli/progress.h"
 #include "tools/cli/record_loader.h"
 #include "tools/cli/tab_separated.h"
+#include "tools/owned_file.h"
 
 namespace emdb::cli {
 namespace {
-
-struct CloseFile {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
-using OwnedFile = std::unique_ptr<std::FILE, CloseFile>;
 
 absl::StatusOr<OwnedFile> OpenInput(const std::string& path) {
   OwnedFile file(std::fopen(path.c_str(), "re"));

@@ -5,20 +5,15 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "gtest/gtest.h"
 #include "storage/status.h"
+#include "tools/owned_file.h"
 
 namespace emdb::cli {
 namespace {
-
-struct CloseFile {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
-using OwnedFile = std::unique_ptr<std::FILE, CloseFile>;
 
 OwnedFile FileWith(std::string* text) {
   return OwnedFile(::fmemopen(text->data(), text->size(), "r"));

@@ -4,11 +4,11 @@
 #define EMDB_TOOLS_CLI_TESTING_H_
 
 #include <cstdio>
-#include <memory>
 #include <string>
 #include <string_view>
 
 #include "tools/cli/console.h"
+#include "tools/owned_file.h"
 
 namespace emdb::cli {
 
@@ -24,15 +24,11 @@ class TestConsole {
   std::string err() const { return ReadBack(console_.err); }
 
  private:
-  struct CloseFile {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
-
   static std::string ReadBack(std::FILE* file);
 
-  std::unique_ptr<std::FILE, CloseFile> in_;
-  std::unique_ptr<std::FILE, CloseFile> out_;
-  std::unique_ptr<std::FILE, CloseFile> err_;
+  OwnedFile in_;
+  OwnedFile out_;
+  OwnedFile err_;
   Console console_;
 };
 

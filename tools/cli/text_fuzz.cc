@@ -3,7 +3,7 @@
 
 #include <cstdint>
 #include <cstdio>
-#include <memory>
+#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,16 +17,12 @@
 #include "tools/cli/mdb_dump.h"
 #include "tools/cli/shell_words.h"
 #include "tools/cli/tab_separated.h"
+#include "tools/owned_file.h"
 
 namespace emdb::cli {
 namespace {
 
 using Records = std::vector<std::pair<std::string, std::string>>;
-
-struct CloseFile {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
-using OwnedFile = std::unique_ptr<std::FILE, CloseFile>;
 
 // False if the text is not such a dump.
 template <typename Reader, typename... More>

@@ -3,22 +3,18 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <memory>
 #include <unordered_set>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "storage/status.h"
+#include "tools/owned_file.h"
 
 namespace emdb::quickstart {
 namespace {
 
 constexpr std::string_view kNameField = "Package: ";
-
-struct CloseFile {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
 
 // The value of the field "Package", empty if there is none.
 std::string_view FindName(std::string_view stanza) {
@@ -35,7 +31,7 @@ std::string_view FindName(std::string_view stanza) {
 }  // namespace
 
 absl::StatusOr<PackageIndex> PackageIndex::Read(const std::string& path) {
-  const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "re"));
+  const OwnedFile file(std::fopen(path.c_str(), "re"));
   if (file == nullptr) return IoError(errno, "open", path);
   std::string text;
   std::string piece(1 << 20, '\0');
