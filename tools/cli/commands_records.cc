@@ -1,6 +1,5 @@
 // get, put, delete: single records.
 
-
 #include <cerrno>
 #include <cstdio>
 #include <string>
