@@ -82,6 +82,12 @@ void ReplacePage(PageId id, std::string page, std::string* file) {
   }
 }
 
+DiskImage DiskWith(const std::string& file) {
+  DiskImage image;
+  image.files[kPath] = SparseBytes(file);
+  return image;
+}
+
 // The leaf of a slice with another key in place of one of its own.
 std::string WithKey(const char* page, uint32_t index, std::string_view key) {
   const LeafView leaf(page);
@@ -106,9 +112,7 @@ std::string OfKind(PageKind kind, const char* page) {
 }
 
 void ExpectThatFoldingFails(const std::string& file) {
-  DiskImage image;
-  image.files[kPath] = SparseBytes(file);
-  FaultEnv env(image);
+  FaultEnv env(DiskWith(file));
   const auto store = PageStore::Open(kPath, SmallStoreOptions(&env));
   ASSERT_TRUE(store.ok()) << store.status();
   const PageStoreStats before = (*store)->stats();
@@ -125,9 +129,7 @@ TEST(ForgedSliceTest, AStoreThatIsNotForgedIsFolded) {
   for (const PageId id : SliceLeaves(file)) {
     ReplacePage(id, file.substr(size_t{id} * kPageSize, kPageSize), &file);
   }
-  DiskImage image;
-  image.files[kPath] = SparseBytes(file);
-  FaultEnv env(image);
+  FaultEnv env(DiskWith(file));
   const auto store = PageStore::Open(kPath, SmallStoreOptions(&env));
   ASSERT_TRUE(store.ok()) << store.status();
   ASSERT_EQ((*store)->Verify(), absl::OkStatus());
@@ -161,9 +163,7 @@ TEST(ForgedSliceTest, PagesOfSlicesAreNotReadInPlaceOfTheTrees) {
   ASSERT_EQ(LeafView(page(leaf_id)).cell(0).kind, CellKind::kInline);
   std::string file = whole;
   ReplacePage(leaf_id, OfKind(PageKind::kSliceLeaf, page(leaf_id)), &file);
-  DiskImage image;
-  image.files[kPath] = SparseBytes(file);
-  FaultEnv env(image);
+  FaultEnv env(DiskWith(file));
   const auto store = PageStore::Open(kPath, SmallStoreOptions(&env));
   ASSERT_TRUE(store.ok()) << store.status();
   const View view = (*store)->GetView();
@@ -188,9 +188,7 @@ TEST(ForgedSliceTest, LeavesOfTheTreeAreNotReadInPlaceOfASlices) {
   const char* const page = file.data() + size_t{id} * kPageSize;
   const std::string key = LeafView(page).key(0);
   ReplacePage(id, OfKind(PageKind::kLeaf, page), &file);
-  DiskImage image;
-  image.files[kPath] = SparseBytes(file);
-  FaultEnv env(image);
+  FaultEnv env(DiskWith(file));
   const auto store = PageStore::Open(kPath, SmallStoreOptions(&env));
   ASSERT_TRUE(store.ok()) << store.status();
   std::string value;
