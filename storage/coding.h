@@ -68,14 +68,14 @@ inline const char* GetVarint64(const char* p, const char* limit, uint64_t* v) {
 // The same of at most kMaxVarint32Bytes, even where a longer one would have the same value: who
 // reads it again may give it no more room.
 inline const char* GetVarint32(const char* p, const char* limit, uint32_t* v) {
-  if (p < limit && static_cast<unsigned char>(*p) < 0x80) {
-    *v = static_cast<unsigned char>(*p);
+  const auto byte = [p](int i) -> uint32_t { return static_cast<unsigned char>(p[i]); };
+  if (p < limit && byte(0) < 0x80) {
+    *v = byte(0);
     return p + 1;
   }
   // Sizes of values have two bytes as a rule.
-  if (limit - p >= 2 && static_cast<unsigned char>(p[1]) < 0x80) {
-    *v = (static_cast<unsigned char>(p[0]) & 0x7fu) | uint32_t{static_cast<unsigned char>(p[1])}
-                                                          << 7;
+  if (limit - p >= 2 && byte(1) < 0x80) {
+    *v = (byte(0) & 0x7f) | (byte(1) << 7);
     return p + 2;
   }
   if (limit - p > static_cast<ptrdiff_t>(kMaxVarint32Bytes)) limit = p + kMaxVarint32Bytes;
